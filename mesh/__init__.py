@@ -1,0 +1,1 @@
+"""The running node: its peers, its ledger, the cores put together, and its doors."""

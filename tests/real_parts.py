@@ -1,0 +1,95 @@
+"""Which real parts this machine has: tests marked `real("docker")` need one and say so.
+
+A developer without a part sees the test skipped with the reason. Continuous integration names in
+MESH_EXPECT_REAL (a comma list) the parts it has installed: there, an absent one is a failure, so
+that a broken set-up cannot pass for a green run.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import socket
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+MULTICAST_GROUP = "224.0.0.251"
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+ANSWER_WAIT_S = 2.0
+
+
+def _wasm() -> str | None:
+    try:
+        import wasmtime
+
+        wasmtime.wat2wasm("(module)")
+    except Exception as error:
+        return f"wasmtime does not work here: {error}"
+    return None
+
+
+def _loopback() -> str | None:
+    """Multicast on the loopback interface, as mDNS uses it between nodes of one machine."""
+    packet = b"bacalhau-mesh test"
+    loopback = socket.inet_aton("127.0.0.1")
+    try:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        ):
+            receiver.bind(("", 0))
+            receiver.settimeout(ANSWER_WAIT_S)
+            membership = socket.inet_aton(MULTICAST_GROUP) + loopback
+            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, loopback)
+            sender.sendto(packet, (MULTICAST_GROUP, receiver.getsockname()[1]))
+            if receiver.recv(100) != packet:
+                return "another packet came back from multicast on loopback"
+    except OSError as error:
+        return f"no multicast on the loopback interface: {error}"
+    return None
+
+
+def _docker() -> str | None:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(ANSWER_WAIT_S)
+            client.connect(str(DOCKER_SOCKET))
+            client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            if b"200" not in client.recv(100):
+                return f"the Docker engine at {DOCKER_SOCKET} does not answer as one"
+    except OSError as error:
+        return f"no Docker engine answers at {DOCKER_SOCKET}: {error}"
+    return None
+
+
+def _nats() -> str | None:
+    return None if shutil.which("nats-server") else "no nats-server on PATH"
+
+
+PARTS: dict[str, Callable[[], str | None]] = {
+    "wasm": functools.cache(_wasm),
+    "loopback": functools.cache(_loopback),
+    "docker": functools.cache(_docker),
+    "nats": functools.cache(_nats),
+}
+"""Name of each part, and what tells why it is absent (None when it is there)."""
+
+
+def expected_parts(text: str) -> frozenset[str]:
+    """The parts that MESH_EXPECT_REAL names; ValueError for one that nobody knows."""
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if unknown := sorted(names - set(PARTS)):
+        raise ValueError(
+            f"MESH_EXPECT_REAL names {', '.join(unknown)}: the real parts are {', '.join(PARTS)}"
+        )
+    return names
+
+
+def verdict(part: str, absent: str | None, expected: Collection[str]) -> tuple[str, str]:
+    """What becomes of a test that needs `part`: ("run" | "skip" | "fail", the reason)."""
+    if absent is None:
+        return "run", ""
+    if part in expected:
+        return "fail", f"{part} was expected on this machine (MESH_EXPECT_REAL), but: {absent}"
+    return "skip", f"{part}: {absent}"
