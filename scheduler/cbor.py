@@ -52,33 +52,39 @@ def decode_untrusted(data: bytes, *, max_bytes: int) -> Any:
 
 def _ordered(value: Any) -> Any:
     kind = type(value)
-    if kind is dict:
-        if len(value) > 1:
-            keys = sorted(value, key=cbor2.dumps)
-            return {key: _ordered(value[key]) for key in keys if _is_key(key)}
-        return {key: _ordered(item) for key, item in value.items() if _is_key(key)}
-    if kind is list or kind is tuple:
-        return [_ordered(item) for item in value]
+    if kind is bytes or kind is str or kind is bool or value is None:
+        return value
     if kind is int:
         if not -(1 << 63) <= value < 1 << 64:
             raise TypeError("integer beyond 64 bits")
         return value
-    if kind is bytes or kind is str or kind is bool or value is None:
-        return value
+    if kind is dict:
+        return {key: _ordered(value[key]) for key in _ordered_keys(value)}
+    if kind is list or kind is tuple:
+        return [_ordered(item) for item in value]
     raise TypeError(f"{kind.__name__} has no place in a record")
 
 
-def _is_key(key: Any) -> bool:
-    if type(key) not in (int, str, bytes):
-        raise TypeError(f"{type(key).__name__} cannot be a map key")
-    return True
+def _ordered_keys(value: dict[Any, Any]) -> list[Any]:
+    keys = list(value)
+    kinds = set(map(type, keys))
+    if not kinds <= _KEYS:
+        raise TypeError(f"one of {sorted(kind.__name__ for kind in kinds)} cannot be a map key")
+    if kinds == {int} and min(keys) >= 0:
+        return sorted(keys)  # shorter encodings come first, and a bigger number is never shorter
+    return sorted(keys, key=cbor2.dumps)
+
+
+_KEYS = {int, str, bytes}
 
 
 def _refuse_tag(*_: Any) -> Any:
     raise CborError("tags are not allowed")
 
 
-_NO_TAGS = {
-    tag: _refuse_tag
-    for tag in (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004)
-} | {43000: _refuse_tag, 55799: _refuse_tag}
+_BUILT_IN_TAGS = (
+    *(0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54),
+    *(100, 256, 258, 260, 261, 1004, 43000, 55799),
+)
+"""Tags that cbor2 would make objects of; every other one reaches the hook."""
+_NO_TAGS = dict.fromkeys(_BUILT_IN_TAGS, _refuse_tag)

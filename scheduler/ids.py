@@ -1,10 +1,11 @@
-"""Names of things: nodes, jobs, attempts, dots, digests; as text for people, as bytes on the wire."""
+"""Names of things: nodes, jobs, attempts, dots, digests; text for people, bytes on the wire."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import uuid
+from functools import lru_cache
 from random import Random
 from typing import NamedTuple, NewType
 
@@ -20,6 +21,8 @@ Digest = NewType("Digest", str)
 """A SHA-256 in 64 lower-case hexadecimal digits: the address of a blob."""
 
 ID_BYTES = 16
+NODES_CACHED = 4096
+"""Every record names nodes: a mesh's worth of ids is translated once, not once a record."""
 
 
 class Dot(NamedTuple):
@@ -35,11 +38,13 @@ def node_id_from_key(public_key: bytes) -> NodeId:
     return node_id_from_bytes(hashlib.sha256(public_key).digest()[:ID_BYTES])
 
 
+@lru_cache(NODES_CACHED)
 def node_id_from_bytes(raw: bytes) -> NodeId:
     """Text form of 16 wire bytes."""
     return NodeId("n-" + base64.b32encode(raw).decode("ascii").rstrip("=").lower())
 
 
+@lru_cache(NODES_CACHED)
 def node_id_to_bytes(node: NodeId) -> bytes:
     """16 wire bytes of a node id; ValueError when the text is not one."""
     if not node.startswith("n-") or len(node) != 28:

@@ -13,7 +13,7 @@ Hlc = NewType("Hlc", int)
 HLC_COUNTER_BITS = 16
 
 MAX_DRIFT_MS = 60_000
-"""How far a peer's clock may pull ours ahead (merge rule P22): its data are applied all the same."""
+"""How far a peer's clock may pull ours ahead (P22): its data are applied all the same."""
 
 
 class Instant(NamedTuple):
@@ -29,7 +29,7 @@ def hlc_wall_ms(hlc: Hlc) -> int:
 
 
 class HybridClock:
-    """The node's own hybrid logical clock: strictly growing (I20), following peers within bounds."""
+    """The node's own hybrid clock: strictly growing (I20), following peers within bounds."""
 
     def __init__(self, last: Hlc = Hlc(0)) -> None:
         self.last = last

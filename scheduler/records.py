@@ -79,7 +79,7 @@ class FieldType:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a kind: its number on the wire, its name in `body`, its type, and if it must be."""
+    """One field of a kind: number on the wire, name in `body`, type, and if it must be there."""
 
     number: int
     name: str
@@ -102,7 +102,9 @@ def _text_untrusted(value: Any) -> str:
     return value
 
 
-def _bytes(length: int, name: str, load: Callable[[bytes], Any], dump: Callable[[Any], bytes]) -> FieldType:
+def _bytes(
+    length: int, name: str, load: Callable[[bytes], Any], dump: Callable[[Any], bytes]
+) -> FieldType:
     def checked(value: Any) -> Any:
         if type(value) is not bytes or len(value) != length:
             raise ValueError(f"not {length} bytes")
@@ -120,7 +122,9 @@ def _list_of(item: FieldType) -> FieldType:
     return FieldType(f"list of {item.name}", lambda items: [item.dump(one) for one in items], load)
 
 
-def _tuple_of(name: str, *items: FieldType, make: Callable[..., Any] = lambda *one: one) -> FieldType:
+def _tuple_of(
+    name: str, *items: FieldType, make: Callable[..., Any] = lambda *one: one
+) -> FieldType:
     def load(value: Any) -> Any:
         if type(value) is not list or len(value) != len(items):
             raise ValueError(f"not a list of {len(items)}")
@@ -216,7 +220,11 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
         Field(10, "refusals", _text_map(COUNTER)),
         Field(11, "reasons", _text_map(SIGNED)),
     ),
-    Kind.ATTEMPT_STOP_REQUESTED: (*_ABOUT_JOB, Field(2, "attempt", ATTEMPT), Field(3, "reason", TEXT)),
+    Kind.ATTEMPT_STOP_REQUESTED: (
+        *_ABOUT_JOB,
+        Field(2, "attempt", ATTEMPT),
+        Field(3, "reason", TEXT),
+    ),
     Kind.ATTEMPT_OBSERVED: (
         *_ABOUT_JOB,
         Field(2, "attempt", ATTEMPT),
@@ -241,8 +249,16 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
     Kind.CHECKPOINT_BEGUN: (Field(0, "supersedes", CUT_OFF),),
     Kind.CHECKPOINT_ENDED: (Field(0, "count", COUNTER), Field(1, "digest", DIGEST)),
     Kind.CERTIFICATE_ISSUED: (Field(0, "certificate", BLOB),),
-    Kind.MEMBER_REVOKED: (Field(0, "node", NODE), Field(1, "cut_off", CUT_OFF), Field(2, "reason", TEXT)),
-    Kind.MEMBER_RETIRED: (Field(0, "node", NODE), Field(1, "cut_off", CUT_OFF), Field(2, "reason", TEXT)),
+    Kind.MEMBER_REVOKED: (
+        Field(0, "node", NODE),
+        Field(1, "cut_off", CUT_OFF),
+        Field(2, "reason", TEXT),
+    ),
+    Kind.MEMBER_RETIRED: (
+        Field(0, "node", NODE),
+        Field(1, "cut_off", CUT_OFF),
+        Field(2, "reason", TEXT),
+    ),
     Kind.NODE_INTENT: (
         Field(0, "node", NODE),
         Field(1, "number", COUNTER),
@@ -255,7 +271,7 @@ _BY_NAME = {kind: {field.name: field for field in fields} for kind, fields in KI
 
 
 def encode_record(record: Record) -> bytes:
-    """The wire form of a record of a known kind; RecordError when a field is missing or misnamed."""
+    """The wire form of a record of a known kind; RecordError for a missing or misnamed field."""
     fields = _BY_NAME.get(Kind(record.kind), {})
     try:
         body = {

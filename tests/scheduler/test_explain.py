@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from scheduler.explain import (
+    explain_score,
+    explain_verdict,
+    explain_waiting,
+    failure_sentence,
+    refusal_sentence,
+)
+from scheduler.ids import NodeId, node_id_from_bytes
+from scheduler.jobs import Failure, Refusal, Verdict, Waiting
+
+NODES = [node_id_from_bytes(bytes([index]) * 16) for index in range(5)]
+NAMES = {node: f"node-{index}" for index, node in enumerate(NODES)}
+
+
+@pytest.mark.parametrize(
+    "sentence", [*map(refusal_sentence, Refusal), *map(failure_sentence, Failure)]
+)
+def test_each_refusal_and_failure_has_a_sentence(sentence):
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+    assert len(sentence.split()) > 5
+
+
+def _verdict(index: int, refusal: Refusal | None, detail: str = "") -> Verdict:
+    return Verdict(NODES[index], refusal, detail)
+
+
+def test_verdict_of_a_willing_node_gives_the_parts_of_its_score():
+    verdict = Verdict(
+        NODES[0], None, score=90, reasons={"spread": 20, "local_data": 70, "past": -5}
+    )
+    assert explain_verdict(verdict, "deck") == (
+        "deck can take it. Score: local data +70, spread +20, past -5."
+    )
+
+
+def test_verdict_of_an_unwilling_node_says_why_and_what_to_do():
+    sentence = explain_verdict(_verdict(0, Refusal.TOO_LARGE, "asks 4 GPUs, has 0."), "deck")
+    assert sentence.startswith("deck: too small for the request (asks 4 GPUs, has 0). The job asks")
+
+
+def test_waiting_counts_reasons_most_frequent_first():
+    waiting = Waiting(
+        2,
+        (
+            _verdict(0, Refusal.CAPACITY),
+            _verdict(1, Refusal.ENGINE_MISSING, "no docker"),
+            _verdict(2, Refusal.ENGINE_MISSING, "no docker"),
+        ),
+        possible=True,
+    )
+    assert explain_waiting(waiting, NAMES) == (
+        "2 slots wait: engine missing on 2 nodes (node-1, node-2: no docker); "
+        "no free capacity on 1 node (node-0)."
+    )
+
+
+def test_waiting_says_when_no_member_could_ever_meet_it():
+    waiting = Waiting(1, (_verdict(0, Refusal.TOO_LARGE),), possible=False)
+    assert explain_waiting(waiting, NAMES) == (
+        "1 slot waits: too small for the request on 1 node (node-0); no member could ever meet it: "
+        "change the job or add a node."
+    )
+
+
+def test_waiting_counts_many_nodes_and_shortens_unknown_ones():
+    waiting = Waiting(
+        1, tuple(_verdict(index, Refusal.CORDONED) for index in range(5)), possible=True
+    )
+    sentence = explain_waiting(waiting, {})
+    assert "cordoned on 5 nodes" in sentence
+    assert "and 2 more" in sentence
+    assert all(NodeId(node) not in sentence for node in NODES)
+
+
+def test_waiting_without_verdicts():
+    assert "no node is known" in explain_waiting(Waiting(1, (), possible=True), NAMES)
+    assert "its turn" in explain_waiting(Waiting(1, (_verdict(0, None),), possible=True), NAMES)
+
+
+def test_no_score_is_no_sentence():
+    assert explain_score({}) == ""
