@@ -21,8 +21,8 @@ Digest = NewType("Digest", str)
 """A SHA-256 in 64 lower-case hexadecimal digits: the address of a blob."""
 
 ID_BYTES = 16
-NODES_CACHED = 4096
-"""Every record names nodes: a mesh's worth of ids is translated once, not once a record."""
+IDS_CACHED = 4096
+"""Every record names a job and nodes: each id is translated once or twice, not once a record."""
 
 
 class Dot(NamedTuple):
@@ -38,13 +38,13 @@ def node_id_from_key(public_key: bytes) -> NodeId:
     return node_id_from_bytes(hashlib.sha256(public_key).digest()[:ID_BYTES])
 
 
-@lru_cache(NODES_CACHED)
+@lru_cache(IDS_CACHED)
 def node_id_from_bytes(raw: bytes) -> NodeId:
     """Text form of 16 wire bytes."""
     return NodeId("n-" + base64.b32encode(raw).decode("ascii").rstrip("=").lower())
 
 
-@lru_cache(NODES_CACHED)
+@lru_cache(IDS_CACHED)
 def node_id_to_bytes(node: NodeId) -> bytes:
     """16 wire bytes of a node id; ValueError when the text is not one."""
     if not node.startswith("n-") or len(node) != 28:
@@ -52,16 +52,19 @@ def node_id_to_bytes(node: NodeId) -> bytes:
     return base64.b32decode(node[2:].upper() + "======")
 
 
+@lru_cache(IDS_CACHED)
 def job_id_from_bytes(raw: bytes) -> JobId:
     """Text form of 16 wire bytes."""
     return JobId("j-" + str(uuid.UUID(bytes=raw)))
 
 
+@lru_cache(IDS_CACHED)
 def attempt_id_from_bytes(raw: bytes) -> AttemptId:
     """Text form of 16 wire bytes."""
     return AttemptId("e-" + str(uuid.UUID(bytes=raw)))
 
 
+@lru_cache(IDS_CACHED)
 def uuid_bytes(identifier: str) -> bytes:
     """16 wire bytes of a job or attempt id; ValueError when the text is not one."""
     return uuid.UUID(identifier[2:]).bytes

@@ -71,7 +71,7 @@ class Received:
     fork: bool = False
     """The author signed two histories; the second is not kept."""
     foreign_own: bool = False
-    """Somebody writes as this node, in its current epoch or a later one: open a new epoch."""
+    """Somebody writes as this node in its current epoch: open a new one."""
 
 
 @dataclass(slots=True)
@@ -154,20 +154,26 @@ class Ledger:
     def replay(self, stored: Iterable[StoredEnvelope]) -> list[tuple[Dot, Record]]:
         """Take what our own disk holds; returns the records to fold, in the order given.
 
-        Proved by chain alone. A log is cut at the first envelope that is not what was stored, and
-        listed in `cut`: peers send the rest again. The certificates must be in the book by now.
+        Proved by chain alone. A row may stand behind those that follow it: peers sent again what
+        was damaged. A log whose rows do not chain to their end is cut there and listed in `cut`:
+        peers send the rest. The certificates must be in the book by now.
         """
         records: list[tuple[Dot, Record]] = []
-        lost: set[LogKey] = set()
+        rows: dict[LogKey, dict[int, StoredEnvelope]] = {}
+        damaged_seqs: dict[LogKey, int] = {}
         for item in stored:
-            if item.key in lost:
-                continue
-            readable = self._replayed_untrusted(item)
-            if readable is None:
-                lost.add(item.key)
-                self.cut.append((item.author, item.epoch, item.first_seq))
-            else:
+            ahead = rows.setdefault(item.key, {})
+            ahead[item.first_seq] = item
+            while (row := ahead.pop(self._end(item.key)[0] + 1, None)) is not None:
+                readable = self._replayed_untrusted(row)
+                if readable is None:
+                    damaged_seqs[row.key] = row.first_seq
+                    break
                 records.extend(readable)
+        for key, ahead in rows.items():
+            have = self._end(key)[0]
+            if max([damaged_seqs.get(key, 0), *ahead]) > have:
+                self.cut.append((*key, have + 1))
         return records
 
     def _replayed_untrusted(self, item: StoredEnvelope) -> NumberedRecords | None:
@@ -175,9 +181,8 @@ class Ledger:
             envelope = decode_untrusted(item.data)
         except EnvelopeError:
             return None
-        have, head = self._end(item.key)
-        follows = item.first_seq == have + 1 and envelope.previous == head
-        if envelope.stored != item or not follows or envelope.serial not in self._book.by_serial:
+        follows = envelope.stored == item and envelope.previous == self._end(item.key)[1]
+        if not follows or envelope.serial not in self._book.by_serial:
             return None
         readable = self._append(envelope)
         self._context.advance((item,))
@@ -257,7 +262,9 @@ class Ledger:
             return
         if stored.author == self._author:
             self._greatest_own_epoch = max(self._greatest_own_epoch, stored.epoch)
-            outcome.foreign_own |= stored.epoch >= self._writer.epoch
+            # Not for another epoch of ours: two machines from one disk image would outbid each
+            # other's epochs for ever.
+            outcome.foreign_own |= stored.epoch == self._writer.epoch
         if stored.first_seq <= have or (stored.first_seq == have + 1 and envelope.previous != head):
             self._counts["forks"] += 1
             outcome.fork = True
@@ -366,7 +373,7 @@ class Ledger:
     def record(self, dot: Dot) -> Record | None:
         """The record at a dot, read back from its log; None when it is not sealed or not held."""
         log = self._logs.get((dot.author, dot.epoch))
-        if log is None or dot.seq > log.last_seq:
+        if log is None or not 0 < dot.seq <= log.last_seq:
             return None
         envelope = decode_untrusted(log.data(log.position(dot.seq)))
         return decode_record_untrusted(envelope.records[dot.seq - envelope.stored.first_seq])

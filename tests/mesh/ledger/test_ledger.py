@@ -169,6 +169,17 @@ def test_a_full_room_behind_a_gap_still_names_the_gap() -> None:
     assert ledger.receive_untrusted(log[0].data).appended == tuple(log[:-1])
 
 
+def test_a_gap_is_named_even_when_nothing_of_its_log_could_be_held() -> None:
+    source, ledger = ledger_of("a"), ledger_of("b", "a")
+    crowd = written(source, [1] * (HELD_PER_AUTHOR + 1))
+    first, second = written(source, [1, 1])
+    for envelope in crowd[1:]:
+        ledger.receive_untrusted(envelope.data)
+    assert ledger.receive_untrusted(second.data) == Received(
+        gap=(*first.key, 1), refused=Refusal.HELD_FULL
+    )
+
+
 def test_duplicates_are_silent() -> None:
     log, ledger = author_log(), ledger_of("b", "a")
     data = [one.data for one in log]
@@ -371,13 +382,13 @@ def test_after_a_new_epoch_the_foreign_end_of_the_old_one_is_taken() -> None:
     assert not received.foreign_own
 
 
-def test_a_later_boot_of_ours_is_told_and_outnumbered() -> None:
+def test_a_later_boot_of_ours_is_taken_and_outnumbered_by_the_next_epoch() -> None:
     ours, clone = ledger_of("a"), ledger_of("a")
     written(ours, [1])
     (later,) = written(clone, [1], wall_ms=NOW.wall_ms + 5_000)
     received = ours.receive_untrusted(later.data)
     assert received.appended == (later,)
-    assert received.foreign_own
+    assert not received.foreign_own
     assert ours.open_epoch(NOW, 0) > later.epoch
 
 
@@ -425,19 +436,32 @@ def test_a_corrupt_middle_cuts_the_log_and_peers_send_the_rest_again(position: i
     assert received.appended == (log[2], log[3])
 
 
-@pytest.mark.parametrize(
-    "disk",
-    [
-        [0, 2],
-        [0, 2, 1],
-        [0, 0],
-    ],
-)
-def test_a_stored_log_that_does_not_chain_is_cut_there(disk: list[int]) -> None:
+def test_a_stored_log_with_a_row_missing_is_cut_there() -> None:
     log, ledger = author_log(), ledger_of("b", "a")
-    ledger.replay([log[place] for place in disk])
-    assert ledger.cut == [(*log[0].key, log[disk[1]].first_seq)]
+    assert terms(ledger.replay([log[0], log[2], log[3]])) == [1]
+    assert ledger.cut == [(*log[0].key, log[1].first_seq)]
     assert ledger.context() == {log[0].key: (log[0].last_seq, log[0].hash)}
+
+
+@pytest.mark.parametrize("disk", [[0, 2, 3, 1], [3, 2, 1, 0], [0, 0, 1, 1, 2, 3, 3]])
+def test_rows_that_peers_sent_again_stand_where_they_may(disk: list[int]) -> None:
+    log, ledger = author_log(), ledger_of("b", "a")
+    assert terms(ledger.replay([log[place] for place in disk])) == [1, 2, 3, 4, 5, 6, 7]
+    assert ledger.cut == []
+    assert ledger.context() == {log[0].key: (log[3].last_seq, log[3].hash)}
+
+
+def test_a_damaged_row_is_made_good_by_a_later_one() -> None:
+    log, ledger = author_log(), ledger_of("b", "a")
+    disk = [log[0], _flipped(log[1], 60), log[2], log[1], log[3]]
+    assert terms(ledger.replay(disk)) == [1, 2, 3, 4, 5, 6, 7]
+    assert ledger.cut == []
+
+
+def test_rows_that_do_not_name_each_other_are_cut() -> None:
+    log, ledger = author_log(sizes=[1, 1, 1]), ledger_of("b", "a")
+    ledger.replay([log[0], fork_of(log, 1, 1), log[2]])
+    assert ledger.cut == [(*log[0].key, log[2].first_seq)]
 
 
 @pytest.mark.parametrize(
@@ -472,6 +496,16 @@ def test_the_first_epoch_after_replay_is_greater_than_all_before() -> None:
     (opened,) = restored.seal()
     body = ledger_of("b", "a").receive_untrusted(opened.data).records[0][1].body
     assert body["builds_on"] == ((old[0].epoch, 2, old[0].hash.hex()),)
+
+
+def test_a_folded_record_is_read_again_by_its_dot() -> None:
+    log, ledger = author_log(), ledger_of("b", "a")
+    records = ledger.receive_window_untrusted([one.data for one in log]).records
+    assert [ledger.record(dot) for dot, _ in records] == [record for _, record in records]
+    last = records[-1][0]
+    assert ledger.record(last._replace(seq=last.seq + 1)) is None
+    assert ledger.record(last._replace(seq=0)) is None
+    assert ledger.record(last._replace(epoch=1)) is None
 
 
 def test_decoding_again_what_is_served_gives_what_was_stored() -> None:

@@ -1,0 +1,1 @@
+"""One member of the mesh, decided in one object (pure): gossip, ledger, orchestration, attempts."""

@@ -1,0 +1,229 @@
+"""What doors ask of a member, and the frozen readings that it answers with.
+
+Commands are values; every one is answered exactly once, by one of the answers named beside it or by
+a `Problem`. A reading is a snapshot: it was made from records that were on disk when it was given
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mesh.gossip.events import PeerState
+from scheduler.ids import AttemptId, Digest, JobId, NodeId
+from scheduler.jobs import JobSpec, JobState, NodeReading, Observation, Resources, Verdict, Waiting
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A named no. `code` is Bacalhau's error code, `status` the HTTP status that goes with it."""
+
+    code: str
+    message: str
+    """One clear sentence; for a spec, one line per problem."""
+    hint: str = ""
+    status: int = 400
+    component: str = "JobStore"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReading:
+    """One attempt as folded here."""
+
+    id: AttemptId
+    job: JobId
+    version_number: int
+    index: int
+    number: int
+    node: NodeId
+    node_name: str
+    owner: NodeId
+    term: int
+    score: int
+    observation: Observation
+    accepted: bool
+    """It is the accepted result of its slot."""
+    stop_reason: str
+    created_ms: int
+    started_ms: int
+    modified_ms: int
+    revision: int
+    next_best: tuple[tuple[NodeId, int], ...] = ()
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """One line of a job's history: a view over records, not a record."""
+
+    seq: int
+    """From 1, per job, in the order (HLC, dot)."""
+    level: str
+    """`JobLevel` or `ExecutionLevel`."""
+    attempt: AttemptId | None
+    topic: str
+    message: str
+    details: Mapping[str, str]
+    time_ms: int
+    node: NodeId
+    """Whose record it was."""
+    version_number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """One job as folded here."""
+
+    id: JobId
+    name: str
+    namespace: str
+    spec: JobSpec | None
+    """None while the spec has not arrived."""
+    state: JobState
+    message: str
+    settled: bool
+    version_number: int
+    revision: int
+    created_ms: int
+    modified_ms: int
+    owner: NodeId | None
+    accepting_node: NodeId
+    counts: Mapping[str, int]
+    """Slots by what became of them: done, running, waiting, failed."""
+    waiting: Waiting | None = None
+    attempts: tuple[AttemptReading, ...] = ()
+    history: tuple[HistoryItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPage:
+    """Some jobs, and the token for more ("" at the end)."""
+
+    jobs: tuple[JobReading, ...]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The job is on this node's disk."""
+
+    job: JobId
+    warnings: tuple[str, ...] = ()
+    created: bool = True
+    """False when the same idempotency key had made it before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopTaken:
+    """The stop is on this node's disk; `already` when the job was stopped before."""
+
+    job: JobId
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDetail:
+    """One member as this node sees it."""
+
+    reading: NodeReading
+    state: PeerState
+    is_self: bool
+    boot: int
+    addresses: tuple[str, ...]
+    version: str
+    engine_versions: Mapping[str, str]
+    used: Resources
+    running: int
+    queued: int
+    since_ms: int
+    """Wall time of the last change of state, milliseconds since 1970."""
+    linked: bool
+    """There is a live stream between us and it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a job runs where it runs, or why it waits: facts, made into sentences by `explain`."""
+
+    job: JobReading
+    verdicts: tuple[Verdict, ...]
+    """What each member would answer now."""
+    node_names: Mapping[NodeId, str]
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitJob:
+    """`document` is Bacalhau's job document, parsed JSON or YAML. Answer: Submitted."""
+
+    document: Any
+    namespace: str = ""
+    key: str = ""
+    """Idempotency key, "" for none."""
+    submitter: str = ""
+    blobs: tuple[bytes, ...] = ()
+    """Modules that the spec names, when they fit with it in 1 MiB."""
+    meta: Mapping[str, str] = field(default_factory=dict)
+    """Server-made entries under `bacalhau.org/`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopJob:
+    """Answer: StopTaken."""
+
+    job: str
+    namespace: str = ""
+    reason: str = "Stopped at user request"
+
+
+@dataclass(frozen=True, slots=True)
+class GetJob:
+    """`job` is an id, a unique prefix of one, or a name. Answer: JobReading."""
+
+    job: str
+    namespace: str = ""
+    attempts: bool = True
+    history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListJobs:
+    """Answer: JobsPage. `labels` are requirements: (key, operator, values) as in a Constraint."""
+
+    namespace: str = ""
+    labels: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    limit: int = 0
+    next_token: str = ""
+    order_by: str = "created_at"
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListNodes:
+    """Answer: tuple[NodeDetail, ...], ourselves included, in order of node id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainJob:
+    """Answer: Explanation."""
+
+    job: str
+    namespace: str = ""
+
+
+Command = SubmitJob | StopJob | GetJob | ListJobs | ListNodes | ExplainJob
+Reply = (
+    Problem | Submitted | StopTaken | JobReading | JobsPage | tuple[NodeDetail, ...] | Explanation
+)
+
+
+def holders_of(reading: JobReading, manifest: Digest) -> tuple[NodeId, ...]:
+    """Nodes that certainly stored a result manifest: those whose attempt reported it."""
+    return tuple(one.node for one in reading.attempts if one.observation.result == manifest)

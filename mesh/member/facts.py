@@ -1,0 +1,146 @@
+"""What a member knows, and the one hand with which it writes: ledger, view, specs, nodes.
+
+Own records are folded the moment they are written; what they cause outside waits for their flush.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from random import Random
+from typing import Any
+
+from mesh.ledger.ledger import Ledger
+from mesh.trust import Certificate
+from scheduler.capacity import CapacityIndex
+from scheduler.errors import SpecError
+from scheduler.ids import Digest, Dot, JobId, NodeId, blob_digest
+from scheduler.instant import HybridClock, Instant
+from scheduler.job_view import JobView
+from scheduler.jobs import JobSpec, NodeReading
+from scheduler.records import Kind, Record
+from scheduler.spec import decode_spec_untrusted, named_blobs
+from scheduler.view import View
+
+
+class Facts:
+    """State shared by what an owner does, what a target does, and what doors are told."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        own: Certificate,
+        random: Random,
+        stored_blobs: Mapping[Digest, bytes],
+    ) -> None:
+        self.own = own
+        self.node = own.node
+        self.ledger = ledger
+        self.random = random
+        self.clock = HybridClock()
+        self.view = View()
+        self.index = CapacityIndex()
+        self.readings: dict[NodeId, NodeReading] = {}
+        """Every member heard of, ourselves included."""
+        self.specs: dict[Digest, JobSpec] = {}
+        self.dirty: dict[JobId, None] = {}
+        """Jobs to look at again, in the order in which they changed."""
+        self.changed: dict[JobId, None] = {}
+        """Jobs whose readers are to be told."""
+        self.capacity_freed = False
+        """Something changed that could let a waiting job run."""
+        self.missing_specs: dict[Digest, dict[JobId, None]] = {}
+        self.named_blobs: dict[Digest, None] = {}
+        """Modules and inputs that known specs name by digest."""
+        self._stored_blobs = stored_blobs
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def write(
+        self, kind: Kind, body: Mapping[str, Any], now: Instant, *, cause: Dot | None = None
+    ) -> Dot:
+        """Write one record of our own and fold it; its flush is the member's to ask for."""
+        record = Record(kind, self.clock.tick(now), cause, body)
+        dot = self.ledger.write(record)
+        self.fold([(dot, record)])
+        return dot
+
+    # --- folding ----------------------------------------------------------------------------------
+
+    def fold(self, records: Iterable[tuple[Dot, Record]]) -> None:
+        """Take records into the view, and note what changed by it."""
+        for dot, record in records:
+            job = self.view.apply(dot, record)
+            if job is None:
+                continue
+            if record.kind in (Kind.VERSION_ADDED, Kind.JOB_CREATED):
+                self._learn_versions(self.view.jobs[job])
+            self.touch(job)
+        self._follow_attempts()
+
+    def touch(self, job: JobId) -> None:
+        """Look at this job again at the end of the tick."""
+        self.dirty[job] = None
+        self.changed[job] = None
+
+    def follow_clock(self, records: Iterable[tuple[Dot, Record]], now: Instant) -> None:
+        """Let our clock pass what a peer wrote (P22)."""
+        greatest = max((record.hlc for _, record in records), default=None)
+        if greatest is not None:
+            self.clock.follow(greatest, now)
+
+    # --- specs ------------------------------------------------------------------------------------
+
+    def add_blob(self, data: bytes) -> Digest:
+        """Note a spec or a small module that arrived; jobs that lacked it are looked at again."""
+        digest = blob_digest(data)
+        if digest not in self.specs:
+            self._learn_spec(digest, data)
+        return digest
+
+    def spec_of(self, job: JobView) -> JobSpec | None:
+        """The spec of the winning version; None while it has not arrived."""
+        return None if job.version is None else self.specs.get(job.version.spec)
+
+    def _learn_spec(self, digest: Digest, data: bytes) -> None:
+        try:
+            spec = decode_spec_untrusted(data)
+        except SpecError:
+            return
+        self.specs[digest] = spec
+        self.named_blobs.update(dict.fromkeys(named_blobs(spec)))
+        for job in self.missing_specs.pop(digest, {}):
+            self._learn_versions(self.view.jobs[job])
+            self.touch(job)
+
+    def _learn_versions(self, job: JobView) -> None:
+        for version in job.versions.values():
+            spec = self.specs.get(version.spec)
+            if spec is None and (stored := self._stored_blobs.get(version.spec)) is not None:
+                self._learn_spec(version.spec, stored)
+                spec = self.specs.get(version.spec)
+            if spec is None:
+                self.missing_specs.setdefault(version.spec, {})[job.id] = None
+            else:
+                self.view.set_resources(version.dot, spec.task.resources)
+                self._follow_attempts()
+
+    # --- nodes ------------------------------------------------------------------------------------
+
+    def set_reading(self, reading: NodeReading) -> None:
+        """A node's registers or its reachability changed."""
+        if self.readings.get(reading.node) == reading:
+            return
+        self.readings[reading.node] = reading
+        self.index.set_reading(reading, heard=self.clock.last)
+        self.capacity_freed = True
+
+    def name_of(self, node: NodeId) -> str:
+        """The node's name for people; its id while no name was heard."""
+        reading = self.readings.get(node)
+        return reading.name if reading is not None and reading.name else node
+
+    def _follow_attempts(self) -> None:
+        for attempt in self.view.take_touched():
+            self.index.follow(attempt, self.view.resources(attempt.version))
+            self.capacity_freed |= not attempt.live

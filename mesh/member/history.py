@@ -1,0 +1,130 @@
+"""A job's history: a view over its records, as lines that people and Bacalhau's client read.
+
+Topics and messages are Bacalhau's where it has them; the order is (HLC, dot) of the records, the
+same on every node that holds the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mesh.member.commands import HistoryItem
+from mesh.member.facts import Facts
+from scheduler.explain import explain_score
+from scheduler.ids import AttemptId, Dot
+from scheduler.instant import hlc_wall_ms
+from scheduler.job_view import JobView
+from scheduler.jobs import AttemptState
+from scheduler.records import Kind, Record
+
+_Line = tuple[str, str, Mapping[str, str], AttemptId | None]
+"""Topic, message, details, attempt."""
+
+
+def history_of(facts: Facts, job: JobView) -> tuple[HistoryItem, ...]:
+    """Every line, first to last; read from the logs, which hold the records."""
+    items: list[HistoryItem] = []
+    version_number = 1
+    for dot in sorted(job.dots, key=lambda one: (job.dots[one], one)):
+        record = facts.ledger.record(dot)
+        if record is None:
+            continue
+        if record.kind == Kind.VERSION_ADDED:
+            version_number = record.body["number"]
+        line = _LINES[Kind(record.kind)](facts, job, dot, record)
+        if line is None:
+            continue
+        topic, message, details, attempt = line
+        items.append(
+            HistoryItem(
+                seq=len(items) + 1,
+                level="JobLevel" if attempt is None else "ExecutionLevel",
+                attempt=attempt,
+                topic=topic,
+                message=message,
+                details=details,
+                time_ms=hlc_wall_ms(record.hlc),
+                node=dot.author,
+                version_number=version_number,
+            )
+        )
+    return tuple(items)
+
+
+def _created(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    if dot != job.birth:
+        return "Submission", "Job submitted on another side too", {}, None
+    return "Submission", "Job submitted", {"AcceptedBy": facts.name_of(dot.author)}, None
+
+
+def _version_added(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    number = record.body["number"]
+    return None if number == 1 else ("Submission", f"Job updated to version {number}", {}, None)
+
+
+def _stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    message = "Job requested to stop before completion"
+    return "Scheduling", message, {"Reason": record.body["reason"]}, None
+
+
+def _claimed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    term = record.body["term"]
+    if term == 1 and dot.author == job.birth.author:
+        return None
+    return "Scheduling", f"{facts.name_of(dot.author)} owns the job now (term {term})", {}, None
+
+
+def _placed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    body = record.body
+    details = {"NodeID": body["node"], "Score": str(body["score"])}
+    if body["reasons"]:
+        details["Reason"] = explain_score(body["reasons"])
+    if body["number"] > 1:
+        details["Attempt"] = str(body["number"])
+    message = f"Requested execution on {facts.name_of(body['node'])}"
+    return "Scheduling", message, details, body["attempt"]
+
+
+def _attempt_stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    message = f"Execution stop requested because {record.body['reason']}"
+    return "Scheduling", message, {}, record.body["attempt"]
+
+
+_STATES: Mapping[AttemptState, tuple[str, str]] = {
+    AttemptState.ACCEPTED: ("Execution", "Accepted"),
+    AttemptState.PREPARING: ("Downloading Inputs", "Preparing inputs"),
+    AttemptState.RUNNING: ("Execution", "Running"),
+    AttemptState.PUBLISHING: ("Publishing Results", "Publishing results"),
+    AttemptState.REFUSED: ("Execution", "Refused"),
+    AttemptState.CANCELLED: ("Execution", "Stopped"),
+    AttemptState.FAILED: ("Execution", "Failed"),
+    AttemptState.SUCCEEDED: ("Execution", "Completed successfully"),
+}
+
+
+def _observed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    body = record.body
+    state = AttemptState(body["state"])
+    if state not in _STATES:
+        return None
+    topic, message = _STATES[state]
+    details: dict[str, str] = {"NodeID": dot.author}
+    if state in (AttemptState.FAILED, AttemptState.REFUSED, AttemptState.CANCELLED):
+        message = body.get("message") or message
+        details["Reason"] = body.get("reason", "")
+    if state is AttemptState.FAILED:
+        details["IsError"] = "true"
+    if body.get("exit_code") is not None:
+        details["ExitCode"] = str(body["exit_code"])
+    return topic, message, details, body["attempt"]
+
+
+_LINES: Mapping[Kind, Callable[[Facts, JobView, Dot, Record], _Line | None]] = {
+    Kind.JOB_CREATED: _created,
+    Kind.VERSION_ADDED: _version_added,
+    Kind.STOP_REQUESTED: _stopped,
+    Kind.OWNER_CLAIMED: _claimed,
+    Kind.ATTEMPT_PLACED: _placed,
+    Kind.ATTEMPT_STOP_REQUESTED: _attempt_stopped,
+    Kind.ATTEMPT_OBSERVED: _observed,
+}

@@ -1,0 +1,291 @@
+"""One member of the mesh: gossip, ledger, orchestration and attempts behind one `handle`.
+
+A pure object. The node's loop and the simulator's world are its only shells; their duties stand in
+`mesh.member.events`. Events of one batch are handled one by one, then `end_tick` decides what
+follows from them and asks for at most one flush. What must wait for that flush waits here, so that
+no shell can send or answer anything that is not on disk (I3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from mesh.gossip.core import Gossip, Timing
+from mesh.gossip.events import (
+    AddressHeard,
+    BlobsArrived,
+    BlobsWanted,
+    CertificateLearned,
+    CloseLink,
+    Dial,
+    DialFailed,
+    EnvelopesArrived,
+    GossipEffect,
+    LinkClosed,
+    LinkId,
+    LinkOpened,
+    MessageReceived,
+    PeerChanged,
+    PullAsked,
+    RegisterChanged,
+    Send,
+    StartTimer,
+    TimerFired,
+)
+from mesh.ledger.ledger import Ledger, Received
+from mesh.member.commands import Command, ListNodes, NodeDetail
+from mesh.member.compute import ATTEMPT_TIMER, Compute
+from mesh.member.desk import Desk
+from mesh.member.events import (
+    Answer,
+    AttemptReported,
+    BlobKept,
+    CapacityMeasured,
+    Changed,
+    CommandReceived,
+    Flushed,
+    LocalDataScanned,
+    MemberEffect,
+    MemberEvent,
+    Restored,
+    SendBlobs,
+)
+from mesh.member.facts import Facts
+from mesh.member.flushes import Flushes
+from mesh.member.nodes import Nodes
+from mesh.member.orchestrate import Orchestrate
+from mesh.member.outbox import Outbox
+from mesh.member.readings import read_node
+from mesh.trust import CertificateBook, CertificateError, Trust
+from scheduler.ids import AttemptId, NodeId
+from scheduler.instant import Instant
+
+ROUNDS_PER_TICK_MAX = 64
+"""One write leads to another (placed, accepted, refused, placed again); what is left after so many
+rounds waits for the next tick, so that a loop of refusals cannot stop the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSettings:
+    """What the operator said about this node."""
+
+    name: str
+    addresses: tuple[str, ...]
+    """HOST:PORT, where peers may dial us."""
+    version: str
+    timing: Timing = Timing()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Member:
+    """See the module's head."""
+
+    def __init__(
+        self,
+        *,
+        settings: MemberSettings,
+        trust: Trust,
+        restored: Restored,
+        random: Random,
+        now: Instant,
+    ) -> None:
+        self.node: NodeId = trust.own.node
+        self._settings = settings
+        self._started = now
+        self._book = CertificateBook(trust)
+        for der in restored.certificates:
+            self._book.add(trust.read_certificate_untrusted(der))
+        self.ledger = Ledger(book=self._book, author=self.node, version=settings.version)
+        self.facts = Facts(
+            ledger=self.ledger, own=trust.own, random=random, stored_blobs=restored.blobs
+        )
+        records = self.ledger.replay(restored.envelopes)
+        self.facts.fold(records)
+        self.facts.clock.last = max([self.ledger.last_hlc, *(one.hlc for _, one in records)])
+        self.boot = self.ledger.open_epoch(now, random.getrandbits(16))
+        """The epoch opened at this start."""
+        self.facts.clock.last = max(self.facts.clock.last, self.ledger.last_hlc)
+        self.outbox = Outbox()
+        self._flushes = Flushes(self.ledger, restored)
+        self.gossip = Gossip(
+            book=self._book,
+            name=settings.name,
+            addresses=settings.addresses,
+            boot=self.boot,
+            timing=settings.timing,
+            random=random,
+            context=self.ledger.context,
+            known_peers=[(NodeId(node), addresses) for node, addresses in restored.peers],
+        )
+        self.orchestrate = Orchestrate(self.facts, boot=self.boot)
+        self.compute = Compute(self.facts, self.outbox)
+        self._desk = Desk(self.facts, self.orchestrate)
+        self._nodes = Nodes(
+            self.facts, self.gossip, settings.name, settings.version, settings.labels
+        )
+
+    # --- the five verbs ---------------------------------------------------------------------------
+
+    def start(self, now: Instant) -> list[MemberEffect]:
+        """Begin: what an earlier boot left unfinished is told, timers run, peers are looked for."""
+        self.compute.restart(now)
+        self._flushes.certificate(self._book.trust.own)
+        self._route(self.gossip.start(now), now)
+        self._nodes.refresh_own()
+        return self.end_tick(now)
+
+    def handle(self, event: MemberEvent, now: Instant) -> list[MemberEffect]:
+        """Take one event in. Bad bytes from peers are counted, never raised."""
+        match event:
+            case TimerFired(token) if token[0] == ATTEMPT_TIMER:
+                self.compute.timer_fired(AttemptId(token[1]), now)
+            case (
+                LinkOpened()
+                | LinkClosed()
+                | DialFailed()
+                | AddressHeard()
+                | MessageReceived()
+                | TimerFired()
+            ):
+                self._route(self.gossip.handle(event, now), now)
+            case Flushed(token):
+                self._flushed(token, now)
+            case AttemptReported(attempt, told):
+                self.compute.reported(attempt, told, now)
+            case CapacityMeasured():
+                self._route(self._nodes.measured(event, now), now)
+                self.compute.measured(event.capacity, event.engines, now)
+            case LocalDataScanned(entries, writable):
+                self._route(self._nodes.scanned(entries, writable, now), now)
+            case BlobKept(digest):
+                self._route(self._nodes.blob_kept(digest, now), now)
+            case CommandReceived(token, command):
+                self._command(token, command, now)
+        return self.outbox.take()
+
+    def end_tick(self, now: Instant) -> list[MemberEffect]:
+        """Decide what follows from the batch, and ask for one flush of all that was written."""
+        for _ in range(ROUNDS_PER_TICK_MAX):
+            if not self._decide(now):
+                break
+        jobs, self.facts.changed = tuple(self.facts.changed), {}
+        nodes = self._nodes.take_changed()
+        if jobs or nodes:
+            self.outbox.hold(Changed(jobs, nodes))
+        self._want_missing_specs(now)
+        self._flushes.blobs(self._desk.take_blobs(), own=True)
+        self._flushes.hold(self.outbox.take_held())
+        persist, ready = self._flushes.next()
+        self.outbox.extend(ready)
+        if persist is not None:
+            self.outbox.send(persist)
+        return self.outbox.take()
+
+    def leave(self, now: Instant) -> list[MemberEffect]:
+        """Say goodbye to every peer: we end by intent and will return."""
+        self._route(self.gossip.leave(now), now)
+        return self.outbox.take()
+
+    # --- deciding ---------------------------------------------------------------------------------
+
+    def _decide(self, now: Instant) -> bool:
+        """One round over what changed; False when nothing is left to do."""
+        jobs, self.facts.dirty = self.facts.dirty, {}
+        for job_id in jobs:
+            job = self.facts.view.jobs[job_id]
+            self.orchestrate.consider(job, now)
+            self.compute.consider(job, now)
+        if self.facts.capacity_freed:
+            self.facts.capacity_freed = False
+            self.orchestrate.wake(now)
+        return bool(self.facts.dirty)
+
+    def _command(self, token: int, command: Command, now: Instant) -> None:
+        if isinstance(command, ListNodes):
+            self.outbox.hold(Answer(token, self._list_nodes(now)))
+        else:
+            self.outbox.hold(Answer(token, self._desk.answer(command, now)))
+
+    def _list_nodes(self, now: Instant) -> tuple[NodeDetail, ...]:
+        peers = {peer.node: peer for peer in self.gossip.peers()}
+        return tuple(
+            read_node(
+                self.facts,
+                self.facts.readings[node],
+                self._nodes.register_of(node),
+                peers.get(node),
+                boot=self.boot,
+                addresses=self._settings.addresses,
+                started=self._started,
+                now=now,
+            )
+            for node in sorted(self.facts.readings)
+            if node == self.node or node in peers
+        )
+
+    def _want_missing_specs(self, now: Instant) -> None:
+        wanted = [one for one in self.facts.missing_specs if one not in self._flushes.asked_specs]
+        if wanted:
+            self._flushes.asked_specs.update(dict.fromkeys(wanted))
+            self._route(self.gossip.want_blobs(wanted, now), now)
+
+    # --- gossip -----------------------------------------------------------------------------------
+
+    def _route(self, effects: Iterable[GossipEffect], now: Instant) -> None:
+        for effect in effects:
+            match effect:
+                case Send() | Dial() | CloseLink() | StartTimer():
+                    self.outbox.send(effect)
+                case EnvelopesArrived(link, envelopes):
+                    self._received(link, self.ledger.receive_window_untrusted(envelopes), now)
+                case BlobsArrived(blobs):
+                    self._flushes.blobs(
+                        [(self.facts.add_blob(one), one) for one in blobs], own=False
+                    )
+                case BlobsWanted(link, digests):
+                    self.outbox.send(SendBlobs(link, digests))
+                case PullAsked(link, author, epoch, from_seq):
+                    window = self.ledger.window(author, epoch, from_seq)
+                    self._route(self.gossip.send_envelopes(link, window), now)
+                case PeerChanged(peer):
+                    self._nodes.peer_changed(peer)
+                    self._flushes.peers(self.gossip.peers())
+                case RegisterChanged(peer, kind, payload):
+                    self._nodes.register_changed(peer, kind, payload)
+                case CertificateLearned(der):
+                    self._certificate_learned(der, now)
+
+    def _received(self, link: LinkId | None, received: Received, now: Instant) -> None:
+        self._flushes.envelopes(received.appended)
+        self.facts.fold(received.records)
+        self.facts.follow_clock(received.records, now)
+        if received.foreign_own:
+            # Somebody wrote on in our epoch: leave it to them. The boot stays the one of our start.
+            self.ledger.open_epoch(now, self.facts.random.getrandbits(16))
+            self.facts.clock.last = max(self.facts.clock.last, self.ledger.last_hlc)
+        if link is None:
+            return
+        if received.gap is not None:
+            self._route(self.gossip.pull(link, *received.gap, now), now)
+        if received.missing_certificate is not None:
+            self._route(self.gossip.want_certificate(link, received.missing_certificate, now), now)
+
+    def _certificate_learned(self, der: bytes, now: Instant) -> None:
+        try:
+            certificate = self._book.trust.read_certificate_untrusted(der)
+        except CertificateError:
+            return
+        self._book.add(certificate)
+        self._flushes.certificate(certificate)
+        self._received(None, self.ledger.certificate_added(), now)
+
+    def _flushed(self, token: int, now: Instant) -> None:
+        done = self._flushes.flushed(token)
+        for author, epoch, seq, head in self.ledger.flushed(done.envelopes):
+            self.gossip.context_changed(author, epoch, seq, head)
+        own = [one.data for one in done.envelopes if one.author == self.node]
+        if own:
+            self._route(self.gossip.broadcast(own, done.own_blobs, now), now)
+        self.outbox.extend(done.effects)

@@ -1,0 +1,142 @@
+"""What is known of each member: its registers and its reachability, joined to one reading each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mesh.gossip.core import Gossip
+from mesh.gossip.events import GossipEffect, PeerState
+from mesh.member.events import CapacityMeasured
+from mesh.member.facts import Facts
+from mesh.member.registers import (
+    CAPACITY,
+    LOCAL_DATA,
+    MAX_BLOBS,
+    CapacityRegister,
+    DataRegister,
+    RegisterError,
+    decode_capacity_untrusted,
+    decode_data_untrusted,
+    encode_capacity,
+    encode_data,
+)
+from scheduler.ids import Digest, NodeId
+from scheduler.instant import Instant
+from scheduler.jobs import DataEntry, NodeReading
+
+
+class Nodes:
+    """Readings of all members, ourselves included."""
+
+    def __init__(
+        self, facts: Facts, gossip: Gossip, name: str, version: str, labels: Mapping[str, str]
+    ) -> None:
+        self._facts = facts
+        self._gossip = gossip
+        self._name = name
+        self._labels = labels
+        self._capacities: dict[NodeId, CapacityRegister] = {
+            facts.node: CapacityRegister(roles=facts.own.roles, version=version)
+        }
+        self._data: dict[NodeId, DataRegister] = {}
+        self._changed: dict[NodeId, None] = {}
+
+    def register_of(self, node: NodeId) -> CapacityRegister:
+        """The latest word of a node on its capacity; an empty one while there is none."""
+        return self._capacities.get(node, CapacityRegister())
+
+    def take_changed(self) -> tuple[str, ...]:
+        """Nodes whose reading changed since this was last asked."""
+        changed, self._changed = tuple(self._changed), {}
+        return changed
+
+    # --- ourselves --------------------------------------------------------------------------------
+
+    def measured(self, event: CapacityMeasured, now: Instant) -> list[GossipEffect]:
+        """The machine was measured; peers hear of it when it says something new."""
+        own = self.register_of(self._facts.node)
+        register = CapacityRegister(
+            capacity=event.capacity,
+            engines=event.engines,
+            sources=event.sources,
+            publishers=event.publishers,
+            labels={**event.labels, **self._labels},
+            roles=self._facts.own.roles,
+            blobs=own.blobs,
+            version=own.version,
+        )
+        return self._publish_capacity(register, now)
+
+    def blob_kept(self, digest: Digest, now: Instant) -> list[GossipEffect]:
+        """A blob is here now; told to peers when it is a module or an input of a known job."""
+        own = self.register_of(self._facts.node)
+        if digest in own.blobs or digest not in self._facts.named_blobs:
+            return []
+        blobs = (digest, *own.blobs)[:MAX_BLOBS]
+        return self._publish_capacity(replace(own, blobs=blobs), now)
+
+    def scanned(
+        self, entries: tuple[DataEntry, ...], writable: tuple[str, ...], now: Instant
+    ) -> list[GossipEffect]:
+        """The allowed folders were looked at."""
+        register = DataRegister(entries, writable)
+        if self._data.get(self._facts.node) == register:
+            return []
+        self._data[self._facts.node] = register
+        self.refresh_own()
+        return self._gossip.publish(LOCAL_DATA, encode_data(register), now)
+
+    def refresh_own(self) -> None:
+        """Our own reading, from what we say of ourselves."""
+        self._set(self._facts.node, self._name, reachable=True, rtt_ms=0.0)
+
+    def _publish_capacity(self, register: CapacityRegister, now: Instant) -> list[GossipEffect]:
+        if self._capacities[self._facts.node] == register:
+            return []
+        self._capacities[self._facts.node] = register
+        self.refresh_own()
+        return self._gossip.publish(CAPACITY, encode_capacity(register), now)
+
+    # --- peers ------------------------------------------------------------------------------------
+
+    def peer_changed(self, node: NodeId) -> None:
+        """What this node hears of a peer has changed."""
+        for peer in self._gossip.peers():
+            if peer.node == node:
+                reachable = peer.state in (PeerState.ALIVE, PeerState.SUSPECT)
+                self._set(node, peer.name, reachable=reachable, rtt_ms=peer.rtt_ms or 0.0)
+
+    def register_changed(self, node: NodeId, kind: int, payload: bytes) -> None:
+        """A peer's register has a newer value; one that cannot be read says nothing."""
+        try:
+            if kind == CAPACITY:
+                self._capacities[node] = decode_capacity_untrusted(payload)
+            elif kind == LOCAL_DATA:
+                self._data[node] = decode_data_untrusted(payload)
+            else:
+                return
+        except RegisterError:
+            return
+        self.peer_changed(node)
+
+    def _set(self, node: NodeId, name: str, *, reachable: bool, rtt_ms: float) -> None:
+        capacity, data = self.register_of(node), self._data.get(node, DataRegister())
+        reading = NodeReading(
+            node=node,
+            name=name,
+            reachable=reachable,
+            roles=capacity.roles,
+            capacity=capacity.capacity,
+            engines=tuple(sorted(capacity.engines)),
+            sources=capacity.sources,
+            publishers=capacity.publishers,
+            labels={"name": name, **capacity.labels},
+            blobs=frozenset(capacity.blobs),
+            data=data.entries,
+            writable=data.writable,
+            rtt_ms=rtt_ms,
+        )
+        if self._facts.readings.get(node) != reading:
+            self._facts.set_reading(reading)
+            self._changed[node] = None

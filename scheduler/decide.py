@@ -1,0 +1,223 @@
+"""What the owner of a job does now: reconcile, filter, rank, plan.
+
+A plan is a value; nothing here writes or sends. The same job, readings, loads and seed give the
+same plan, so that a past decision can be replayed. The cost is that of nodes and of what is placed,
+not of the job's size.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from random import Random
+
+from scheduler.capacity import CapacityIndex, Load
+from scheduler.feasibility import could_ever, room_under, verdict_under
+from scheduler.ids import AttemptId, NodeId, random_attempt_id
+from scheduler.instant import Hlc
+from scheduler.job_view import FREE_TO_ASK_AGAIN, JobView
+from scheduler.jobs import (
+    AttemptState,
+    JobSpec,
+    JobState,
+    Placement,
+    Plan,
+    Refusal,
+    Verdict,
+    Waiting,
+)
+from scheduler.ranking import Standing, demand, rank
+from scheduler.slots import AttemptView
+
+PLACEMENTS_AT_ONCE = 256
+"""A placement record is 2 KiB at most: half a MiB in one flush, 5 ms of signing and writing."""
+NEXT_BEST = 5
+"""Runners-up kept in a placement, so that it stays below 2 KiB."""
+ASK_AGAIN = 8
+"""Times that one node may send one slot back before it is left alone, until something ends there:
+as many as its queue has places, TARGET_QUEUE_SLOTS."""
+SUPERSEDED = "superseded"
+"""Why an attempt of a version that did not win is stopped."""
+
+
+def decide(
+    job: JobView,
+    spec: JobSpec,
+    index: CapacityIndex,
+    *,
+    seed: int,
+    limit: int = PLACEMENTS_AT_ONCE,
+) -> Plan:
+    """What its owner does now about a job whose winning version has this spec.
+
+    `seed` is the deciding node's boot: with the job, its term and its attempts so far it makes the
+    attempt ids, so that a node which lost its memory never gives one out twice. When `limit`
+    placements are given out there may be more to do once they are folded; `waiting` is set only
+    when slots stay open for want of a node.
+    """
+    stops = surplus(job)
+    if not job.open_count():
+        return Plan(stops=stops)
+    board = _Board(job, spec, index, _random(job, seed))
+    placements = _placements(job, board, limit)
+    unplaced = job.open_count() - len(placements)
+    full = len(placements) == limit or not unplaced
+    return Plan(tuple(placements), stops, None if full else board.waiting(unplaced))
+
+
+def surplus(job: JobView) -> tuple[tuple[AttemptId, str], ...]:
+    """Live attempts that are not wanted any more and not yet asked to stop, each with the reason.
+
+    Those of a stopped job, of superseded versions, and of slots that have an accepted result.
+    """
+    version = job.version
+    if job.state() is JobState.STOPPED:
+        unwanted = [(one, Refusal.JOB_STOPPED.value) for one in job.live_attempts()]
+    else:
+        unwanted = [(one, Refusal.ALREADY_DONE.value) for one in job.slots.duplicates()]
+        if version is not None and len(job.versions) > 1:
+            old = (one for one in job.live_attempts() if one.version != version.dot)
+            unwanted += [(one, SUPERSEDED) for one in old]
+    return tuple((one.id, reason) for one, reason in unwanted if not one.stop_reason)
+
+
+def verdicts(job: JobView, spec: JobSpec, index: CapacityIndex) -> tuple[Verdict, ...]:
+    """What each known node would answer to one more slot now, with scores, by node id."""
+    return _Board(job, spec, index, Random(0)).verdicts()
+
+
+def _random(job: JobView, seed: int) -> Random:
+    term = 0 if job.owner is None else job.owner[0]
+    return Random(f"{seed}/{job.id}/{term}/{len(job.attempts)}")
+
+
+def _placements(job: JobView, board: _Board, limit: int) -> list[Placement]:
+    placements: list[Placement] = []
+    skipped = 0
+    assert job.version is not None, "a job with open slots has a version"
+    for index in job.open_indexes():
+        if len(placements) + skipped == limit:
+            break
+        placement = board.place(index, job.slot_attempts(job.version.dot, index))
+        if placement is not None:
+            placements.append(placement)
+        elif board.is_full:
+            break
+        else:
+            skipped += 1
+    return placements
+
+
+class _Board:
+    """Nodes that would take one more slot of a job, best first; placing reserves on them."""
+
+    def __init__(self, job: JobView, spec: JobSpec, index: CapacityIndex, random: Random) -> None:
+        self._job, self._spec, self._index, self._random = job, spec, index, random
+        self._readings = {one.node: one for one in index.readings()}
+        self._demand = demand(spec, self._readings.values())
+        self._loads: dict[NodeId, Load] = {node: index.load(node) for node in self._readings}
+        self._placed: Counter[NodeId] = Counter()
+        ties = list(self._readings)
+        random.shuffle(ties)
+        self._ties = {node: place for place, node in enumerate(ties)}
+        self._verdicts: dict[NodeId, Verdict] = {}
+        self._ranked: list[tuple[int, int, NodeId]] = []
+        self._refusals: Counter[str] = Counter()
+        self._denied: dict[NodeId, Verdict] = {}
+        for node, reading in self._readings.items():
+            self._enter(verdict_under(spec, reading, self._loads[node], refused=self._bar(node)))
+
+    @property
+    def is_full(self) -> bool:
+        """No node would take one more slot, whatever its history."""
+        return not self._ranked
+
+    def place(self, index: int, history: list[AttemptView]) -> Placement | None:
+        """Reserve the best node for a slot with these attempts behind it, if one will do."""
+        node = None if self.is_full else self._best(self._asked(history))
+        if node is None:
+            return None
+        found = self._verdicts[node]
+        runners_up = [one for _, _, one in self._ranked[: NEXT_BEST + 1] if one != node][:NEXT_BEST]
+        placement = Placement(
+            attempt=random_attempt_id(self._random),
+            index=index,
+            number=1 + max((one.number for one in history), default=0),
+            node=node,
+            score=found.score,
+            next_best=tuple((one, self._verdicts[one].score) for one in runners_up),
+            refusals=dict(sorted(self._refusals.items())),
+            reasons=found.reasons,
+        )
+        self._reserve(node)
+        return placement
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """By node id; a node that an open slot may not ask again has refused before."""
+        return tuple(self._denied.get(node, self._verdicts[node]) for node in self._readings)
+
+    def waiting(self, slots: int) -> Waiting:
+        """Why this many slots stay open."""
+        possible = any(could_ever(self._spec, one) for one in self._readings.values())
+        return Waiting(slots, self.verdicts(), possible)
+
+    def _bar(self, node: NodeId) -> str:
+        refused = self._job.barred(node)
+        if refused is None or refused[0] < self._index.offer_changed(node):
+            return ""
+        return refused[1]
+
+    def _asked(self, history: list[AttemptView]) -> Counter[NodeId]:
+        """Nodes that this slot has tried, each with how often it sent the slot back for nothing."""
+        asked: Counter[NodeId] = Counter()
+        for one in history:
+            asked[one.node] += _came_back(one, self._index.room_changed(one.node))
+        return asked
+
+    def _best(self, asked: Counter[NodeId]) -> NodeId | None:
+        """Another node where possible, else the best of those that may be asked again."""
+        ranked = [node for _, _, node in self._ranked] if asked else [self._ranked[0][2]]
+        fresh = next((node for node in ranked if node not in asked), None)
+        if fresh is not None:
+            return fresh
+        again = next((node for node in ranked if asked[node] < ASK_AGAIN), None)
+        if again is None:
+            self._denied |= {node: _denied(node) for node in ranked}
+        return again
+
+    def _reserve(self, node: NodeId) -> None:
+        del self._ranked[self._ranked.index(self._entry(node))]
+        self._placed[node] += 1
+        load = self._loads[node].with_one(self._spec.task.resources, waiting=True)
+        self._loads[node] = load
+        self._enter(room_under(self._spec, self._readings[node], load))
+
+    def _enter(self, verdict: Verdict) -> None:
+        node = verdict.node
+        if verdict.refusal is not None:
+            self._verdicts[node] = verdict
+            self._refusals[verdict.refusal.value] += 1
+            return
+        standing = Standing(
+            self._job.live_by_node[node] + self._placed[node], self._job.refusals_by_node[node]
+        )
+        reading, load = self._readings[node], self._loads[node]
+        self._verdicts[node] = rank(verdict, self._demand, reading, load, standing)
+        insort(self._ranked, self._entry(node))
+
+    def _entry(self, node: NodeId) -> tuple[int, int, NodeId]:
+        return (-self._verdicts[node].score, self._ties[node], node)
+
+
+def _came_back(attempt: AttemptView, room_changed: Hlc) -> bool:
+    """It was sent back, and nothing has happened since that promises another answer."""
+    if attempt.state is AttemptState.CANCELLED:
+        return not attempt.stop_reason
+    if attempt.state is not AttemptState.REFUSED or attempt.observed_hlc < room_changed:
+        return False
+    return attempt.observation.reason in FREE_TO_ASK_AGAIN
+
+
+def _denied(node: NodeId) -> Verdict:
+    told = f"it sent a slot back {ASK_AGAIN} times; it is asked again when something ends there"
+    return Verdict(node, Refusal.REFUSED_BEFORE, told)

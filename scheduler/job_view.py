@@ -1,0 +1,379 @@
+"""One job as folded: births, versions, stops, owners, attempts, and the answers derived from them.
+
+Joins only: whatever the order of the same records, the job ends the same (I2). Every answer costs
+what has changed, not what the job has grown to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from scheduler.ids import AttemptId, Dot, JobId, NodeId
+from scheduler.instant import Hlc
+from scheduler.jobs import AttemptState, JobState, Observation, Refusal
+from scheduler.lifecycle import JobFacts, SlotState, job_state
+from scheduler.records import Kind, Record
+from scheduler.slots import AttemptView, SlotTable, Told, VersionView
+
+FREE_TO_ASK_AGAIN = frozenset(
+    {
+        Refusal.UNREACHABLE.value,
+        Refusal.CORDONED.value,
+        Refusal.CAPACITY.value,
+        Refusal.QUEUE_FULL.value,
+        Refusal.STALE_TERM.value,
+        Refusal.SPEC_MISSING.value,
+        Refusal.ALREADY_DONE.value,
+        Refusal.WITHDRAWN.value,
+        Refusal.JOB_STOPPED.value,
+    }
+)
+"""Refusals that pass by themselves; any other is about the node, and holds for all slots of a
+version until the node changes."""
+
+_NOTHING: Sequence[AttemptView] = ()
+
+
+class JobView:
+    """One job: births, versions, stops, ownership, attempts; derived state."""
+
+    def __init__(self, job: JobId) -> None:
+        self.id = job
+        self.births: dict[Dot, Record] = {}
+        self.versions: dict[Dot, VersionView] = {}
+        self.version: VersionView | None = None
+        """The winning one: greatest (number, HLC, dot) (P9)."""
+        self.stops: dict[Dot, str] = {}
+        """Every stop asked for, with its reason."""
+        self.owner: tuple[int, NodeId] | None = None
+        """The greatest (term, owner id): the fence."""
+        self.attempts: dict[AttemptId, AttemptView] = {}
+        """Those whose author had claimed the job at the placement's term."""
+        self.dots: dict[Dot, Hlc] = {}
+        """Every record about this job that was folded: what its history is made of."""
+        self.modified_hlc = Hlc(0)
+        self.live_by_node: Counter[NodeId] = Counter()
+        """Live attempts of any version."""
+        self.refusals_by_node: Counter[NodeId] = Counter()
+        """Attempts that ended refused."""
+        self._first: tuple[Hlc, Dot] | None = None
+        self._live: dict[AttemptId, AttemptView] = {}
+        self._tables: dict[Dot, SlotTable] = {}
+        self._barred: dict[tuple[Dot, NodeId], tuple[Hlc, str]] = {}
+        self._claims: set[tuple[int, NodeId]] = set()
+        self._claimants: set[NodeId] = set()
+        self._unclaimed: dict[tuple[int, NodeId], list[tuple[Dot, Record]]] = {}
+        self._unplaced: dict[tuple[AttemptId, NodeId], Told] = {}
+        self._stops_asked: dict[AttemptId, list[tuple[Hlc, Dot, str]]] = {}
+
+    # --- readings ---------------------------------------------------------------------------------
+
+    @property
+    def birth(self) -> Dot:
+        """The first birth by (HLC, dot) (P18)."""
+        assert self._first is not None, "a job is made by its birth"
+        return self._first[1]
+
+    @property
+    def created_hlc(self) -> Hlc:
+        return self.dots[self.birth]
+
+    @property
+    def namespace(self) -> str:
+        return str(self.births[self.birth].body["namespace"])
+
+    @property
+    def name(self) -> str:
+        """Of the first birth; the id when it has none of its own."""
+        return str(self.births[self.birth].body["name"]) or self.id
+
+    @property
+    def revision(self) -> int:
+        """How many records were folded about it; the same on every node that holds the same."""
+        return len(self.dots)
+
+    @property
+    def slots(self) -> SlotTable:
+        """The slots of the winning version, an empty table while none is known."""
+        return SlotTable() if self.version is None else self._tables[self.version.dot]
+
+    def state(self) -> JobState:
+        """Derived, by the rules of `lifecycle`."""
+        slots, version = self.slots, self.version
+        facts = JobFacts(
+            versioned=version is not None,
+            owned=self.owner is not None,
+            stopped=self.stopped(),
+            slots=0 if version is None else version.count,
+            done=slots.count(SlotState.DONE),
+            failed=slots.count(SlotState.FAILED),
+            active=slots.count(SlotState.ACTIVE),
+            assigned=slots.count(SlotState.ASSIGNED),
+        )
+        return job_state(facts)
+
+    def message(self) -> str:
+        """One sentence on why the job stands where it stands; empty when its state says it all."""
+        state = self.state()
+        if state is JobState.STOPPED:
+            return min((self.dots[dot], dot, self.stops[dot]) for dot in self._unseen_stops())[2]
+        if state is JobState.COMPLETED and self.stopped():
+            return "A stop was asked for, after the last result or without its node hearing of it."
+        failed = self.slots.first_failed() if state is JobState.FAILED else None
+        if failed is None:
+            return ""
+        return failed.observation.message or failed.observation.reason
+
+    def stopped(self) -> bool:
+        """There is a stop that the winning version had not seen (P8)."""
+        return bool(self._unseen_stops())
+
+    def accepted(self, index: int) -> AttemptView | None:
+        """The accepted result of a slot of the winning version (I5)."""
+        return self.slots.accepted(index)
+
+    def slot_attempts(self, version: Dot, index: int) -> list[AttemptView]:
+        """Attempts of a slot by (number, id)."""
+        table = self._tables.get(version)
+        return [] if table is None else table.attempts(index)
+
+    def open_indexes(self) -> Iterator[int]:
+        """Slots that want a placement now: nothing live, no success, retries left.
+
+        None once a slot is out of retries: a job that will fail starts no more work, though what
+        runs may end.
+        """
+        if self.version is not None and not self.stopped() and not self.failing():
+            yield from self.slots.open_indexes()
+
+    def open_count(self) -> int:
+        """How many indexes `open_indexes` would give."""
+        if self.version is None or self.stopped() or self.failing():
+            return 0
+        return self.slots.count(SlotState.OPEN)
+
+    def failing(self) -> bool:
+        """A slot of the winning version is out of retries."""
+        return self.slots.count(SlotState.FAILED) > 0
+
+    def live_attempts(self) -> Iterator[AttemptView]:
+        """Attempts of any version that are not terminal, by id."""
+        return iter(sorted(self._live.values(), key=lambda one: one.id))
+
+    def barred(self, node: NodeId) -> tuple[Hlc, str] | None:
+        """The latest refusal by this node that holds for the winning version: HLC and its name."""
+        return None if self.version is None else self._barred.get((self.version.dot, node))
+
+    def summary(self) -> Mapping[str, int]:
+        """Slots of the winning version by what became of them: done, running, waiting, failed."""
+        slots = self.slots
+        return {
+            "done": slots.count(SlotState.DONE),
+            "running": slots.count(SlotState.ACTIVE),
+            "waiting": slots.count(SlotState.OPEN) + slots.count(SlotState.ASSIGNED),
+            "failed": slots.count(SlotState.FAILED),
+        }
+
+    def _unseen_stops(self) -> list[Dot]:
+        if not self.stops:
+            return []
+        seen = frozenset() if self.version is None else self.version.seen_stops
+        return [dot for dot in self.stops if dot not in seen]
+
+    # --- the fold ---------------------------------------------------------------------------------
+
+    def fold(self, dot: Dot, record: Record) -> Sequence[AttemptView] | None:
+        """Take one record in: the attempts that it changed, or None when it was here already."""
+        if dot in self.dots:
+            return None
+        self.dots[dot] = record.hlc
+        self.modified_hlc = max(self.modified_hlc, record.hlc)
+        return _FOLDS[Kind(record.kind)](self, dot, record)
+
+    def _create(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        self.births[dot] = record
+        here = (record.hlc, dot)
+        self._first = here if self._first is None else min(self._first, here)
+        return _NOTHING
+
+    def _add_version(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        version = _version_view(dot, record)
+        self.versions[dot] = version
+        self._table(dot).know(version)
+        self.version = max(self.versions.values(), key=_version_order)
+        return _NOTHING
+
+    def _request_stop(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        self.stops[dot] = record.body["reason"]
+        return _NOTHING
+
+    def _claim(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        claim = (record.body["term"], dot.author)
+        self._claims.add(claim)
+        self._claimants.add(dot.author)
+        self.owner = claim if self.owner is None else max(self.owner, claim)
+        placed = [self._count(*held) for held in self._unclaimed.pop(claim, ())]
+        return [one for one in placed if one is not None] + self._let_stops_count(dot.author)
+
+    def _place(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        claim = (record.body["term"], dot.author)
+        if claim not in self._claims:
+            self._unclaimed.setdefault(claim, []).append((dot, record))
+            return _NOTHING
+        attempt = self._count(dot, record)
+        return _NOTHING if attempt is None else (attempt,)
+
+    def _count(self, dot: Dot, record: Record) -> AttemptView | None:
+        """Let a claimed placement count; of two under one id the least dot stands, everywhere."""
+        attempt = _attempt_view(dot, record)
+        rival = self.attempts.get(attempt.id)
+        if rival is not None:
+            if rival.placed < dot:
+                return None
+            self._unplaced[rival.id, rival.node] = rival.told
+            self._tables[rival.version].remove(rival)
+            self._leave(rival, rival.state)
+        attempt.told = self._unplaced.pop((attempt.id, attempt.node), attempt.told)
+        attempt.stop_reason = self._stop_reason(attempt.id)
+        self.attempts[attempt.id] = attempt
+        self._table(attempt.version).place(attempt)
+        self._enter(attempt)
+        return attempt
+
+    def _observe(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        """Only the placement's own target is heard (I8); who speaks before it is known waits."""
+        attempt = self.attempts.get(record.body["attempt"])
+        observation = _observation(record.body)
+        if attempt is None or attempt.node != dot.author:
+            key = (record.body["attempt"], dot.author)
+            self._unplaced.setdefault(key, Told()).join(observation, dot, record.hlc)
+            return _NOTHING
+        before, stood = attempt.state, attempt.observed
+        attempt.told.join(observation, dot, record.hlc)
+        if attempt.observed != stood:
+            self._leave(attempt, before)
+            self._enter(attempt)
+            self._tables[attempt.version].moved(attempt)
+        return (attempt,)
+
+    def _ask_stop(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        asked = (record.hlc, dot, record.body["reason"])
+        self._stops_asked.setdefault(record.body["attempt"], []).append(asked)
+        attempt = self.attempts.get(record.body["attempt"])
+        if attempt is None:
+            return _NOTHING
+        attempt.stop_reason = self._stop_reason(attempt.id)
+        return (attempt,)
+
+    def _stop_reason(self, attempt: AttemptId) -> str:
+        asked = [
+            one for one in self._stops_asked.get(attempt, ()) if one[1].author in self._claimants
+        ]
+        return min(asked)[2] or "asked" if asked else ""
+
+    def _let_stops_count(self, claimant: NodeId) -> list[AttemptView]:
+        """Stops that this author asked for before its claim was known here."""
+        freed = [
+            self.attempts[attempt]
+            for attempt, asked in self._stops_asked.items()
+            if attempt in self.attempts and any(one[1].author == claimant for one in asked)
+        ]
+        for attempt in freed:
+            attempt.stop_reason = self._stop_reason(attempt.id)
+        return freed
+
+    def _table(self, version: Dot) -> SlotTable:
+        return self._tables.setdefault(version, SlotTable())
+
+    def _enter(self, attempt: AttemptView) -> None:
+        if attempt.live:
+            self._live[attempt.id] = attempt
+            self.live_by_node[attempt.node] += 1
+        elif attempt.state is AttemptState.REFUSED:
+            self.refusals_by_node[attempt.node] += 1
+            if attempt.observation.reason not in FREE_TO_ASK_AGAIN:
+                key = (attempt.version, attempt.node)
+                refused = (attempt.observed_hlc, attempt.observation.reason)
+                self._barred[key] = max(self._barred.get(key, refused), refused)
+
+    def _leave(self, attempt: AttemptView, before: AttemptState) -> None:
+        if not before.terminal:
+            del self._live[attempt.id]
+            self.live_by_node[attempt.node] -= 1
+        elif before is AttemptState.REFUSED:
+            self.refusals_by_node[attempt.node] -= 1
+
+
+_FOLDS = {
+    Kind.JOB_CREATED: JobView._create,
+    Kind.VERSION_ADDED: JobView._add_version,
+    Kind.STOP_REQUESTED: JobView._request_stop,
+    Kind.OWNER_CLAIMED: JobView._claim,
+    Kind.ATTEMPT_PLACED: JobView._place,
+    Kind.ATTEMPT_STOP_REQUESTED: JobView._ask_stop,
+    Kind.ATTEMPT_OBSERVED: JobView._observe,
+}
+FOLDED_KINDS = frozenset(_FOLDS)
+"""Kinds that are about one job; the others are no business of this fold."""
+
+
+def _version_order(version: VersionView) -> tuple[int, Hlc, Dot]:
+    return (version.number, version.hlc, version.dot)
+
+
+def _version_view(dot: Dot, record: Record) -> VersionView:
+    body = record.body
+    return VersionView(
+        dot=dot,
+        number=body["number"],
+        type=body["type"],
+        count=body["count"],
+        priority=body["priority"],
+        spec=body["spec"],
+        retry_attempts=body["retry_attempts"],
+        retry_program=bool(body["retry_program"]),
+        seen_stops=frozenset(body["seen_stops"]),
+        hlc=record.hlc,
+        author=dot.author,
+    )
+
+
+def _attempt_view(dot: Dot, record: Record) -> AttemptView:
+    body = record.body
+    return AttemptView(
+        id=body["attempt"],
+        job=body["job"],
+        placed=dot,
+        owner=dot.author,
+        version=body["version"],
+        index=body["index"],
+        number=body["number"],
+        term=body["term"],
+        node=body["node"],
+        score=body["score"],
+        placed_hlc=record.hlc,
+        next_best=tuple(body["next_best"]),
+        refusals=body["refusals"],
+        reasons=body["reasons"],
+    )
+
+
+_OPTIONAL = (
+    "reason",
+    "message",
+    "exit_code",
+    "result",
+    "result_bytes",
+    "stdout_tail",
+    "stderr_tail",
+    "stdout_bytes",
+    "stderr_bytes",
+    "elapsed_ms",
+)
+
+
+def _observation(body: Mapping[str, Any]) -> Observation:
+    told = {name: body[name] for name in _OPTIONAL if body.get(name) is not None}
+    return Observation(AttemptState(body["state"]), **told)

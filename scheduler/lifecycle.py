@@ -1,0 +1,206 @@
+"""The attempt lattice and the derived state of a slot and of a job, as tables that draw themselves.
+
+Nothing here is stored: an attempt's state is the join of what its node said, the rest is computed
+by every reader from the same records. `draw` gives `docs/lifecycle.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from typing import NamedTuple
+
+from scheduler.jobs import INFRASTRUCTURE_FAILURES, AttemptState, JobState, Observation
+
+_INFRASTRUCTURE = frozenset(failure.value for failure in INFRASTRUCTURE_FAILURES)
+
+
+class AttemptRule(NamedTuple):
+    """One state of the lattice: which states a node moves on from, and what has then happened."""
+
+    state: AttemptState
+    after: tuple[AttemptState, ...]
+    entered_when: str
+
+
+_A = AttemptState
+
+ATTEMPT_RULES = (
+    AttemptRule(_A.ASSIGNED, (), "an owner placed it; it waits in its node's bounded queue"),
+    AttemptRule(
+        _A.ACCEPTED, (_A.ASSIGNED,), "policy, fence and capacity passed; the intent is on disk"
+    ),
+    AttemptRule(_A.PREPARING, (_A.ACCEPTED,), "inputs, module or image are being fetched"),
+    AttemptRule(_A.RUNNING, (_A.ACCEPTED, _A.PREPARING), "the program was started"),
+    AttemptRule(_A.PUBLISHING, (_A.RUNNING,), "the program ended, its result is being stored"),
+    AttemptRule(
+        _A.REFUSED,
+        (_A.ASSIGNED, _A.ACCEPTED, _A.PREPARING),
+        "the node will not take it, for a named reason; no retry is spent",
+    ),
+    AttemptRule(
+        _A.CANCELLED,
+        (_A.ASSIGNED, _A.ACCEPTED, _A.PREPARING, _A.RUNNING, _A.PUBLISHING),
+        "a stop was obeyed",
+    ),
+    AttemptRule(
+        _A.FAILED,
+        (_A.ACCEPTED, _A.PREPARING, _A.RUNNING, _A.PUBLISHING),
+        "the program or the machinery failed, for a named reason",
+    ),
+    AttemptRule(_A.SUCCEEDED, (_A.PUBLISHING,), "the result is durable, then this record"),
+)
+
+
+def join_key(state: AttemptState, epoch: int, seq: int) -> tuple[int, int, int]:
+    """What decides between two observations of one attempt: the greater key stays.
+
+    Any terminal state beats any other, and among terminal ones the rank comes before the epoch: a
+    node that lost its memory may write again about an attempt that it had finished (I7).
+    """
+    return (state if state.terminal else 0, epoch, seq)
+
+
+class SlotState(IntEnum):
+    """What a slot of one version has come to."""
+
+    OPEN = 0
+    """It wants a placement."""
+    ASSIGNED = 1
+    """Placed, not yet accepted by its node."""
+    ACTIVE = 2
+    """An attempt is at Accepted to Publishing."""
+    FAILED = 3
+    """Out of retries, nothing live."""
+    DONE = 4
+    """It has an accepted success."""
+
+
+def slot_state(
+    observations: Iterable[Observation], *, retry_attempts: int, retry_program: bool
+) -> SlotState:
+    """The state of a slot, from what is known of its attempts, in any order.
+
+    Infrastructure failures use up `retry_attempts` (P17); a program's own failure ends the slot,
+    unless `retry_program` lets it use up the same budget; refusals and cancellations cost nothing.
+    """
+    spent, ended, live = 0, False, SlotState.OPEN
+    for seen in observations:
+        if seen.state is AttemptState.SUCCEEDED:
+            return SlotState.DONE
+        if seen.state is AttemptState.FAILED:
+            spent += 1
+            ended = ended or not (retry_program or seen.reason in _INFRASTRUCTURE)
+        elif not seen.state.terminal:
+            waits = seen.state is AttemptState.ASSIGNED
+            live = max(live, SlotState.ASSIGNED if waits else SlotState.ACTIVE)
+    if live is not SlotState.OPEN:
+        return live
+    return SlotState.FAILED if ended or (spent and spent >= retry_attempts) else SlotState.OPEN
+
+
+class JobFacts(NamedTuple):
+    """What a job's state is derived from: counts of slots of its winning version."""
+
+    versioned: bool
+    """A version is known."""
+    owned: bool
+    """An owner is known."""
+    stopped: bool
+    """There is a stop that the winning version had not seen."""
+    slots: int = 0
+    done: int = 0
+    failed: int = 0
+    active: int = 0
+    assigned: int = 0
+
+
+class JobRule(NamedTuple):
+    """One derived state; the first rule that holds names the state."""
+
+    state: JobState
+    holds_when: str
+    holds: Callable[[JobFacts], bool]
+
+
+JOB_RULES = (
+    JobRule(
+        JobState.COMPLETED,
+        "every slot of the winning version has an accepted success",
+        lambda facts: facts.versioned and facts.done >= facts.slots,
+    ),
+    JobRule(
+        JobState.STOPPED,
+        "a stop that the winning version had not seen",
+        lambda facts: facts.stopped,
+    ),
+    JobRule(
+        JobState.FAILED,
+        "a slot is out of retries, and nothing is live",
+        lambda facts: facts.failed > 0 and not facts.active and not facts.assigned,
+    ),
+    JobRule(
+        JobState.RUNNING,
+        "an attempt is at Accepted to Publishing, or some slot is done",
+        lambda facts: facts.active > 0 or facts.done > 0,
+    ),
+    JobRule(
+        JobState.QUEUED,
+        "an owner is known, nothing live is past Assigned",
+        lambda facts: facts.owned,
+    ),
+    JobRule(JobState.PENDING, "none of the above", lambda _: True),
+)
+
+
+def job_state(facts: JobFacts) -> JobState:
+    """The state that the facts give; P6: Completed beats Stopped, P15 and P16: it beats Failed."""
+    return next(rule.state for rule in JOB_RULES if rule.holds(facts))
+
+
+def draw() -> str:
+    """The page `docs/lifecycle.md`, from the tables above."""
+    attempts = [
+        f"| {rule.state.value} | {_shown(rule.state)} | {'yes' if rule.state.terminal else ''} "
+        f"| {rule.entered_when} |"
+        for rule in ATTEMPT_RULES
+    ]
+    moves = [
+        f"    {_shown(before)} --> {_shown(rule.state)}"
+        for rule in ATTEMPT_RULES
+        for before in rule.after
+    ]
+    jobs = [f"| {rule.state.value} | {rule.holds_when} |" for rule in JOB_RULES]
+    return "\n".join([*_HEAD, *attempts, *_MOVES, *moves, *_JOBS, *jobs, ""])
+
+
+def _shown(state: AttemptState) -> str:
+    return state.name.capitalize()
+
+
+_HEAD = (
+    "# Lifecycle",
+    "",
+    "This page is drawn by `scheduler.lifecycle.draw`; a test fails when it is not current.",
+    "",
+    "## An attempt",
+    "",
+    "Only the node that an attempt was placed on says what became of it. Between two of its",
+    "records the greater key stays: `(0, epoch, seq)` for a state that is not terminal,",
+    "`(rank, epoch, seq)` for one that is. So a terminal state sticks, and Succeeded beats Failed.",
+    "",
+    "| rank | state | terminal | entered when |",
+    "| --- | --- | --- | --- |",
+)
+_MOVES = ("", "```mermaid", "stateDiagram-v2", "    [*] --> Assigned")
+_JOBS = (
+    "```",
+    "",
+    "## A job",
+    "",
+    "Derived by every reader from the same records, never stored. The first line that holds names",
+    "the state.",
+    "",
+    "| state | holds when |",
+    "| --- | --- |",
+)

@@ -1,0 +1,45 @@
+"""What a member knows: specs that come late, what changed."""
+
+from __future__ import annotations
+
+from mesh.member.commands import GetJob, JobReading, SubmitJob
+from scheduler.ids import blob_digest
+from scheduler.instant import hlc_wall_ms
+from tests.mesh.member.stage import Stage, scripted_job
+
+
+def test_a_job_whose_spec_is_missing_is_known_and_runs_when_it_comes() -> None:
+    stage = Stage("a", "b")
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    facts = stage.members["a"].facts
+    job = facts.view.job_by_name("default", "one")
+    assert job is not None
+    assert job.version is not None
+    digest = job.version.spec
+    other = stage.members["b"].facts
+    other.missing_specs[digest] = {}
+    assert other.add_blob(stage.disks["a"].blobs[digest]) == digest
+    assert digest in other.specs
+    assert not other.missing_specs
+
+
+def test_a_blob_that_is_no_spec_is_kept_and_understood_as_nothing() -> None:
+    stage = Stage("a")
+    facts = stage.members["a"].facts
+    assert facts.add_blob(b"\0asm\1\0\0\0") == blob_digest(b"\0asm\1\0\0\0")
+    assert not facts.specs
+
+
+def test_our_clock_passes_a_peers_records() -> None:
+    stage = Stage("a", "b")
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    ahead = stage.members["a"].facts.clock.last
+    assert stage.members["b"].facts.clock.last < ahead
+    stage.connect("a", "b")
+    stage.advance(3)
+    assert stage.members["b"].facts.clock.last >= ahead
+    answer = stage.ask("b", GetJob("one"))
+    assert isinstance(answer, JobReading)
+    assert answer.created_ms == hlc_wall_ms(
+        stage.members["a"].facts.view.jobs[answer.id].created_hlc
+    )

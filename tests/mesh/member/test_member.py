@@ -1,0 +1,128 @@
+"""The cores put together: what spreads, what waits for a flush, what a restart keeps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from mesh.gossip.events import PeerState
+from mesh.member.commands import GetJob, JobReading, ListNodes, SubmitJob, Submitted
+from mesh.member.events import Changed, Persist
+from scheduler.jobs import JobState
+from tests.mesh.member.stage import Stage, scripted_job
+
+
+def ring(*names: str) -> Stage:
+    stage = Stage(*names)
+    for one, other in pairwise(names):
+        stage.connect(one, other)
+    stage.advance(3)
+    return stage
+
+
+def reading(stage: Stage, at: str, job: str) -> JobReading:
+    answer = stage.ask(at, GetJob(job))
+    assert isinstance(answer, JobReading), answer
+    return answer
+
+
+def test_every_member_folds_the_same_from_what_one_was_told() -> None:
+    stage = ring("a", "b", "c")
+    for name in ("a", "b", "c"):
+        assert isinstance(
+            stage.ask(name, SubmitJob(scripted_job(Name=f"at-{name}", Count=5))), Submitted
+        )
+    stage.advance(2)
+    for job in ("at-a", "at-b", "at-c"):
+        assert {reading(stage, at, job).state for at in ("a", "b", "c")} == {JobState.COMPLETED}
+    assert len({member.facts.view.digest() for member in stage.members.values()}) == 1
+
+
+def test_nodes_hear_of_each_others_capacity() -> None:
+    stage = ring("a", "b", "c")
+    details = stage.ask("a", ListNodes())
+    assert isinstance(details, tuple)
+    assert [one.reading.name for one in details if one.is_self] == ["a"]
+    assert {one.state for one in details} == {PeerState.ALIVE}
+    assert {one.reading.capacity.cpu_milli for one in details} == {2000}
+    assert {one.reading.engines for one in details} == {("scripted", "wasm")}
+
+
+def test_an_acknowledged_job_survives_a_kill_and_spreads_after_the_restart() -> None:
+    stage = Stage("a", "b")
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    stage.kill("a")
+    stage.hold_runs = False
+    stage.boot("a")
+    stage.connect("a", "b")
+    stage.advance(3)
+    assert reading(stage, "a", "one").state is JobState.COMPLETED
+    assert reading(stage, "b", "one").state is JobState.COMPLETED
+
+
+def test_a_late_joiner_pulls_the_whole_history_and_the_specs() -> None:
+    stage = Stage("a", "b")
+    for number in range(30):
+        stage.ask("a", SubmitJob(scripted_job(Name=f"job-{number}")))
+    stage.connect("b", "a")
+    stage.advance(5)
+    late = reading(stage, "b", "job-29")
+    assert late.state is JobState.COMPLETED
+    assert late.spec is not None
+    assert stage.members["a"].facts.view.digest() == stage.members["b"].facts.view.digest()
+
+
+def test_a_restart_opens_a_new_epoch_and_folds_the_same() -> None:
+    stage = Stage("a")
+    stage.ask("a", SubmitJob(scripted_job(Name="one", Count=3)))
+    before, boot = stage.members["a"].facts.view.digest(), stage.members["a"].boot
+    stage.kill("a")
+    stage.boot("a")
+    stage.settle()
+    assert stage.members["a"].facts.view.digest() == before
+    assert stage.members["a"].boot > boot
+
+
+def test_at_most_one_flush_is_out_and_the_next_takes_all_that_gathered() -> None:
+    stage = Stage("a")
+    stage.settle()
+    stage.flushing = False
+    from mesh.member.events import CommandReceived
+
+    for token in range(1000, 1020):
+        stage.tell("a", CommandReceived(token, SubmitJob(scripted_job())))
+    stage.settle()
+    flushes = [one for _, one in stage.performed if isinstance(one, Persist)]
+    assert not stage.answers
+    from mesh.member.events import Flushed
+
+    stage.flushing = True
+    stage.disks["a"].write(flushes[-1])
+    stage.tell("a", Flushed(flushes[-1].token))
+    stage.settle()
+    assert sorted(stage.answers) == list(range(1000, 1020))
+    submissions = [one for _, one in stage.performed if isinstance(one, Persist) and one.blobs]
+    assert len(submissions) == 2, "one for the first submission, one for the nineteen that waited"
+
+
+def test_readers_are_told_what_changed_once_it_is_on_disk() -> None:
+    stage = Stage("a")
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    job = reading(stage, "a", "one").id
+    told = [one for _, one in stage.performed if isinstance(one, Changed) and job in one.jobs]
+    assert told
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_member_that_may_not_orchestrate_has_its_job_claimed_by_another(seed: int) -> None:
+    stage = Stage("a", "b", "c", roles={"a": ("submit",)})
+    stage.connect("a", "b")
+    stage.connect("b", "c")
+    stage.advance(3)
+    stage.ask("a", SubmitJob(scripted_job(Name=f"job-{seed}")))
+    stage.advance(2)
+    found = reading(stage, "a", f"job-{seed}")
+    assert found.state is JobState.COMPLETED
+    assert found.owner in (stage.id("b"), stage.id("c"))

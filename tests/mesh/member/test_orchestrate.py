@@ -1,0 +1,76 @@
+"""What an owner does: claim, place, keep the rest in order, wake them."""
+
+from __future__ import annotations
+
+from mesh.member.commands import GetJob, JobReading, SubmitJob
+from mesh.member.events import CapacityMeasured
+from scheduler.jobs import JobState, Resources
+from tests.mesh.member.stage import CAPACITY, Stage, scripted_job
+
+
+def read(stage: Stage, job: str) -> JobReading:
+    answer = stage.ask("a", GetJob(job))
+    assert isinstance(answer, JobReading)
+    return answer
+
+
+def running(stage: Stage) -> list[str]:
+    attempts = stage.members["a"].facts.view.attempts
+    jobs = stage.members["a"].facts.view.jobs
+    return sorted(jobs[attempts[one].job].name for one in stage.running["a"])  # type: ignore[index]
+
+
+def full_node(*names: str) -> Stage:
+    """One core, jobs that take it whole; more than run and queue."""
+    stage = Stage("a")
+    stage.settle()
+    stage.tell(
+        "a", CapacityMeasured(Resources(500, 1 << 30, 1 << 30), CAPACITY.engines, {}, (), ())
+    )
+    stage.hold_runs = True
+    for name in names:
+        stage.ask("a", SubmitJob(scripted_job(Name=name)))
+    return stage
+
+
+def test_what_finds_no_room_waits_and_says_why() -> None:
+    stage = full_node(*(f"job-{number:02}" for number in range(12)))
+    last = read(stage, "job-11")
+    assert last.state is JobState.QUEUED
+    assert last.waiting is not None
+    assert [one.refusal.value for one in last.waiting.verdicts if one.refusal] == ["capacity"]
+    assert last.waiting.possible
+
+
+def test_waiting_jobs_run_in_the_order_they_came_by_themselves() -> None:
+    names = [f"job-{number:02}" for number in range(12)]
+    stage = full_node(*names)
+    order: list[str] = []
+    for _ in names:
+        order += running(stage)
+        stage.finish("a", next(iter(stage.running["a"])))
+        stage.settle()
+    assert order == names
+    assert {read(stage, name).state for name in names} == {JobState.COMPLETED}
+
+
+def test_a_higher_priority_goes_first_among_those_that_wait() -> None:
+    stage = full_node(*(f"job-{number}" for number in range(10)))
+    stage.ask("a", SubmitJob(scripted_job(Name="urgent", Priority=5)))
+    member = stage.members["a"]
+    job = member.facts.view.job_by_name("default", "urgent")
+    assert job is not None
+    assert member.orchestrate.queue_position(job.id) == 1
+
+
+def test_a_node_that_comes_later_takes_what_waits() -> None:
+    stage = full_node(*(f"job-{number:02}" for number in range(12)))
+    late = Stage("a", "b")
+    late.settle()
+    late.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    late.ask("a", SubmitJob(scripted_job(Name="one")))
+    assert read(late, "one").state is JobState.QUEUED
+    late.connect("a", "b")
+    late.advance(3)
+    assert read(late, "one").state is JobState.COMPLETED
+    assert read(stage, "job-11").state is JobState.QUEUED
