@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple
 
-from scheduler.ids import AttemptId, Digest, Dot, NodeId
+from scheduler.ids import AttemptId, Digest, NodeId
 
 FOLD_VERSION = 1
 """The rules by which this release folds a job; a birth names those it was made under."""
@@ -224,13 +224,6 @@ class JobSpec:
     retry_program: bool = False
     """`Retry.On` names program failures too."""
     disconnect: Mapping[str, str] = field(default_factory=dict)
-
-
-class Slot(NamedTuple):
-    """One partition of one version: exactly one accepted result (batch, service)."""
-
-    version: Dot
-    index: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who decides for a job: the first owner, and the fence that ranks owners.
+"""Who decides for a job: the accepting node or else the candidate; and the fence between owners.
 
 A lease here is an economy, not a lock: without consensus nothing can exclude a second owner on the
 other side of a split. The fence (term, owner id) makes every node agree on which of two counts.
@@ -37,15 +37,6 @@ def candidate(job: JobId, members: Iterable[NodeReading]) -> NodeId | None:
     """The reachable member with the role `orchestrate` that ranks first for this job, if any."""
     eligible = [one.node for one in members if one.reachable and ORCHESTRATE in one.roles]
     return rendezvous(job, eligible) if eligible else None
-
-
-def first_owner(
-    job: JobId, accepting: NodeReading, members: Iterable[NodeReading]
-) -> NodeId | None:
-    """Who claims term 1 of a new job: the accepting node if it has the role, else the candidate."""
-    if ORCHESTRATE in accepting.roles:
-        return accepting.node
-    return candidate(job, members)
 
 
 def is_stale(claim: tuple[int, NodeId], greatest: tuple[int, NodeId] | None) -> bool:

@@ -370,6 +370,16 @@ class Ledger:
             yield log.data(position)
             position += 1
 
+    def records(self) -> Iterator[tuple[Dot, Record]]:
+        """Everything that is folded of what is held and sealed, log by log."""
+        for key in sorted(self._logs):
+            log = self._logs[key]
+            for position in range(len(log)):
+                envelope = decode_untrusted(log.data(position))
+                readable = read_records(envelope, self._book.by_serial[envelope.serial])
+                if not isinstance(readable, Void):
+                    yield from readable
+
     def record(self, dot: Dot) -> Record | None:
         """The record at a dot, read back from its log; None when it is not sealed or not held."""
         log = self._logs.get((dot.author, dot.epoch))

@@ -53,9 +53,7 @@ class Compute:
         """Say what became of attempts accepted by an earlier boot: they died with it (P28)."""
         for attempt in list(self._facts.view.live_on(self._facts.node)):
             if attempt.state is not AttemptState.ASSIGNED:
-                message = (
-                    "The node's process ended while this ran; it starts again from its beginning."
-                )
+                message = "The node's process ended while this ran."
                 self._observe(
                     attempt,
                     Observation(

@@ -78,6 +78,19 @@ class Facts:
             self.touch(job)
         self._follow_attempts()
 
+    def refold(self) -> None:
+        """Fold every log again, births first, when records had to be dropped for want of theirs.
+
+        A node that catches up may pull a busy author's records long before the birth they are
+        about; the view holds only so many of them.
+        """
+        sealed = list(self.ledger.records())
+        self.view, self.index = View(), CapacityIndex()
+        for reading in self.readings.values():
+            self.index.set_reading(reading, heard=self.clock.last)
+        self.fold(one for one in sealed if one[1].kind == Kind.JOB_CREATED)
+        self.fold(one for one in sealed if one[1].kind != Kind.JOB_CREATED)
+
     def touch(self, job: JobId) -> None:
         """Look at this job again at the end of the tick."""
         self.dirty[job] = None

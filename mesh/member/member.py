@@ -67,6 +67,11 @@ ROUNDS_PER_TICK_MAX = 64
 rounds waits for the next tick, so that a loop of refusals cannot stop the node."""
 
 
+REFOLD_TIMER = "refold"
+REFOLD_AFTER_S = 1.0
+"""After the last records of a catch-up: folding 30,000 records takes a second, so it is done once."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemberSettings:
     """What the operator said about this node."""
@@ -141,6 +146,9 @@ class Member:
         match event:
             case TimerFired(token) if token[0] == ATTEMPT_TIMER:
                 self.compute.timer_fired(AttemptId(token[1]), now)
+            case TimerFired(token) if token[0] == REFOLD_TIMER:
+                self._flushes.envelopes(self.ledger.seal())
+                self.facts.refold()
             case (
                 LinkOpened()
                 | LinkClosed()
@@ -260,6 +268,8 @@ class Member:
     def _received(self, link: LinkId | None, received: Received, now: Instant) -> None:
         self._flushes.envelopes(received.appended)
         self.facts.fold(received.records)
+        if self.facts.view.dropped and received.records:
+            self.outbox.send(StartTimer((REFOLD_TIMER,), now.monotonic_s + REFOLD_AFTER_S))
         self.facts.follow_clock(received.records, now)
         if received.foreign_own:
             # Somebody wrote on in our epoch: leave it to them. The boot stays the one of our start.

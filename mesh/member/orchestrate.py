@@ -6,6 +6,8 @@ changed that could let them run.
 
 from __future__ import annotations
 
+from typing import Any
+
 from mesh.member.facts import Facts
 from scheduler.decide import decide
 from scheduler.ids import JobId
@@ -89,11 +91,11 @@ class Orchestrate:
         assert job.version is not None, "a plan is made for a version"
         assert job.owner is not None, "a plan is made by the owner"
         for attempt, reason in plan.stops:
-            body = {"job": job.id, "birth": job.birth, "attempt": attempt.id, "reason": reason}
+            body = {"job": job.id, "birth": job.birth, "attempt": attempt, "reason": reason}
             self._facts.write(Kind.ATTEMPT_STOP_REQUESTED, body, now)
         term, version = job.owner[0], job.version.dot
         for placement in plan.placements:
-            body = {
+            placed: dict[str, Any] = {
                 "job": job.id,
                 "birth": job.birth,
                 "attempt": placement.attempt,
@@ -107,4 +109,4 @@ class Orchestrate:
                 "refusals": placement.refusals,
                 "reasons": placement.reasons,
             }
-            self._facts.write(Kind.ATTEMPT_PLACED, body, now, cause=version)
+            self._facts.write(Kind.ATTEMPT_PLACED, placed, now, cause=version)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from mesh.gossip.events import TimerFired
 from mesh.member.commands import GetJob, JobReading, SubmitJob
 from scheduler.ids import blob_digest
 from scheduler.instant import hlc_wall_ms
+from scheduler.view import View
 from tests.mesh.member.stage import Stage, scripted_job
 
 
@@ -28,6 +32,26 @@ def test_a_blob_that_is_no_spec_is_kept_and_understood_as_nothing() -> None:
     facts = stage.members["a"].facts
     assert facts.add_blob(b"\0asm\1\0\0\0") == blob_digest(b"\0asm\1\0\0\0")
     assert not facts.specs
+
+
+def test_what_was_dropped_for_want_of_its_birth_is_folded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scheduler.view.MAX_HELD_RECORDS", 3)
+    stage = Stage("a", "b")
+    stage.ask("a", SubmitJob(scripted_job(Name="one", Count=4)))
+    records = list(stage.members["a"].ledger.records())
+    stage.connect("a", "b")
+    stage.advance(3)
+    late = stage.members["b"].facts
+    late.view = View()
+    late.fold(reversed(records))
+    assert late.view.dropped
+    assert late.view.digest() != stage.members["a"].facts.view.digest()
+    stage.tell("b", TimerFired(("refold",), 0.0))
+    stage.settle()
+    assert not late.view.dropped
+    assert late.view.digest() == stage.members["a"].facts.view.digest()
 
 
 def test_our_clock_passes_a_peers_records() -> None:

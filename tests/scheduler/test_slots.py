@@ -1,0 +1,117 @@
+"""What one node said of an attempt, and the slots of one version."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from scheduler.ids import Dot
+from scheduler.instant import Hlc
+from scheduler.jobs import AttemptState, JobState, Observation
+from scheduler.lifecycle import SlotState
+from scheduler.slots import Told
+from tests.scheduler.histories import ANN, BEN, CAT, JOB, Ledger, attempt_id, fold
+
+A = AttemptState
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "started", "completed"),
+    [
+        ([], A.ASSIGNED, 0, 0),
+        ([(A.RUNNING, 2, 7), (A.RUNNING, 1, 9)], A.RUNNING, 7, 0),
+        ([(A.SUCCEEDED, 1, 20), (A.SUCCEEDED, 2, 15), (A.FAILED, 3, 30)], A.SUCCEEDED, 0, 15),
+        ([(A.SUCCEEDED, 1, 0), (A.RUNNING, 2, 0), (A.SUCCEEDED, 3, 5)], A.SUCCEEDED, 1, 1),
+    ],
+)
+def test_told_joins_in_any_order(
+    said: list[tuple[A, int, int]], state: A, started: int, completed: int
+) -> None:
+    for order in permutations(said):
+        told = Told()
+        for what, epoch, hlc in order:
+            told.join(Observation(what), Dot(BEN, epoch, 1), Hlc(hlc))
+        assert told.observation.state is state
+        assert (told.started_hlc, told.completed_hlc) == (started, completed)
+
+
+def test_open_slots_are_first_those_placed_before_then_the_untouched_in_order() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(count=6)
+    for index in (4, 1, 0):
+        ledger.place(birth, version, attempt_id(index), BEN, index=index)
+    for index in (4, 0):
+        ledger.observe(birth, attempt_id(index), BEN, A.REFUSED, reason="capacity")
+    job = ledger.view().jobs[JOB]
+    assert list(job.open_indexes()) == [0, 4, 2, 3, 5]
+    assert job.slots.count(SlotState.OPEN) == 5
+
+
+def test_a_version_that_comes_after_its_attempts_counts_them() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(count=2)
+    ledger.place(birth, version, attempt_id(1), BEN, index=1)
+    ledger.observe(birth, attempt_id(1), BEN, A.SUCCEEDED)
+    late = ledger.facts.pop(1)
+    job = fold([*ledger.facts, late]).jobs[JOB]
+    assert job.summary() == {"done": 1, "running": 0, "waiting": 1, "failed": 0}
+
+
+def test_attempts_beyond_the_count_of_their_version_are_kept_and_count_for_nothing() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(count=1)
+    ledger.place(birth, version, attempt_id(1), BEN, index=7)
+    ledger.observe(birth, attempt_id(1), BEN, A.FAILED, reason="trap")
+    job = ledger.view().jobs[JOB]
+    assert job.state() is JobState.QUEUED
+    assert len(job.slot_attempts(version, 7)) == 1
+
+
+def test_a_count_of_any_size_costs_nothing() -> None:
+    ledger = Ledger()
+    ledger.started(count=(1 << 53) - 1)
+    job = ledger.view().jobs[JOB]
+    assert next(job.open_indexes()) == 0
+    assert job.open_count() == (1 << 53) - 1
+
+
+def test_duplicates_are_the_live_attempts_of_a_done_slot() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started()
+    ledger.claim(birth, CAT)
+    ledger.place(birth, version, attempt_id(1), BEN)
+    ledger.place(birth, version, attempt_id(2), CAT, author=CAT)
+    assert ledger.view().jobs[JOB].slots.duplicates() == []
+    ledger.observe(birth, attempt_id(1), BEN, A.SUCCEEDED)
+    assert [one.id for one in ledger.view().jobs[JOB].slots.duplicates()] == [attempt_id(2)]
+    ledger.observe(birth, attempt_id(2), CAT, A.CANCELLED)
+    assert ledger.view().jobs[JOB].slots.duplicates() == []
+
+
+def test_a_duplicate_that_gives_way_to_another_placement_is_none_any_more() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(count=2)
+    old = ledger.version(birth, number=0)
+    ledger.claim(birth, CAT)
+    ledger.place(birth, old, attempt_id(2), BEN, author=ANN)
+    lesser = ledger.facts.pop()
+    ledger.place(birth, version, attempt_id(1), BEN)
+    ledger.place(birth, version, attempt_id(2), CAT, author=CAT, index=0)
+    ledger.observe(birth, attempt_id(1), BEN, A.SUCCEEDED)
+    job = fold([*ledger.facts, lesser]).jobs[JOB]
+    assert job.slots.duplicates() == []
+    assert job.attempts[attempt_id(2)].version == old
+
+
+def test_p17_the_last_failure_of_the_first_failed_slot_is_the_jobs_message() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(count=2, retry_attempts=2)
+    for index, number in ((1, 1), (0, 1), (0, 2)):
+        name = attempt_id(10 * index + number)
+        ledger.place(birth, version, name, BEN, index=index, number=number)
+        ledger.observe(
+            birth, name, BEN, A.FAILED, reason="engine", message=f"slot {index}, attempt {number}"
+        )
+    job = ledger.view().jobs[JOB]
+    assert (job.state(), job.message()) == (JobState.FAILED, "slot 0, attempt 2")
