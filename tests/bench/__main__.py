@@ -1,0 +1,60 @@
+"""`make bench`: runs every `bench_*.py` beside this file, prints a table, writes build/bench.json.
+
+A bench module has `figures() -> Iterable[Figure]`; rows that take minutes are given only when
+`long_rows()`. The exit code is 1 when a figure is on the wrong side of its floor.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from tests.bench.figure import Figure, table
+
+HERE = Path(__file__).resolve().parent
+RESULT = HERE.parents[1] / "build" / "bench.json"
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def measure() -> list[Figure]:
+    """The figures of all bench modules, in the order of their names."""
+    found = []
+    for path in sorted(HERE.glob("bench_*.py")):
+        began_s = time.monotonic()
+        print(f"{path.stem} ...", file=sys.stderr, flush=True)
+        found += importlib.import_module(f"tests.bench.{path.stem}").figures()
+        print(f"{path.stem} took {time.monotonic() - began_s:.1f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> int:
+    """Measure, print, write; 1 when a floor is missed."""
+    described = machine()
+    figures = measure()
+    print("\n".join(table(figures)))
+    RESULT.parent.mkdir(exist_ok=True)
+    document = {"machine": described, "figures": [figure.document() for figure in figures]}
+    RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    missed = [figure.name for figure in figures if figure.missed]
+    if missed:
+        print(f"\nBelow the floor: {', '.join(missed)}.")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
