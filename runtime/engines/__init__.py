@@ -1,0 +1,1 @@
+"""Engines: WebAssembly in warm child processes, and the scripted fake."""

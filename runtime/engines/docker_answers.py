@@ -1,0 +1,99 @@
+"""What the engine's answers mean (pure): failures and sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.engines.docker_client import EngineFacts
+from runtime.engines.docker_options import CannotRun, Image
+from runtime.engines.docker_wire import EngineRefused
+from scheduler.jobs import Failure
+
+MAX_WORDS = 400
+"""Of the engine's own words in a sentence."""
+KILLED = 128 + 9
+_NOISE = (
+    "failed to create shim task: ",
+    "failed to create task for container: ",
+    "OCI runtime create failed: ",
+    "runc create failed: ",
+    "container_linux.go:",
+    "unable to start container process: ",
+    "Error response from daemon: ",
+)
+_NO_PROGRAM = ("executable file not found", "no such file or directory", "permission denied")
+
+
+def plain_words(words: str) -> str:
+    """The engine's words in one line, without the names of its inner parts, with no full stop."""
+    words = re.sub(r"\s+", " ", words).strip()
+    for noise in _NOISE:
+        words = words.replace(noise, "")
+    return words[:MAX_WORDS].removesuffix(": unknown").rstrip(". ")
+
+
+def not_pulled(image: str, words: str) -> CannotRun:
+    """The engine lacks the image and cannot get it."""
+    return CannotRun(
+        Failure.INPUT,
+        f"The image {image} is not on this node and the engine cannot pull it "
+        f"({plain_words(words)}): check its name, or bring it with docker load.",
+    )
+
+
+def check_platform(image: str, has: Image, facts: EngineFacts) -> None:
+    """CannotRun for an image that was built for another kind of machine."""
+    if (has.os, has.architecture) != (facts.os, facts.architecture):
+        raise CannotRun(
+            Failure.INPUT,
+            f"The image {image} is built for {has.os}/{has.architecture}, this node runs "
+            f"{facts.os}/{facts.architecture}: use an image for several platforms, or a constraint "
+            "on the label arch.",
+        )
+
+
+def not_created(image: str, refused: EngineRefused) -> CannotRun:
+    """The engine does not take what the job asks for."""
+    words = plain_words(refused.words)
+    if refused.status == 400:
+        return CannotRun(Failure.MODULE_INVALID, f"The engine refuses the job: {words}.")
+    return CannotRun(Failure.ENGINE, f"The engine cannot make a container of {image}: {words}.")
+
+
+def not_started(image: str, refused: EngineRefused) -> CannotRun:
+    """The container is there and cannot begin."""
+    words = plain_words(refused.words)
+    if "could not select device driver" in words:
+        return CannotRun(
+            Failure.ENGINE, "The engine of this node has no driver for GPUs: the job needs one."
+        )
+    if "error mounting" not in words and any(one in words for one in _NO_PROGRAM):
+        return CannotRun(
+            Failure.MODULE_INVALID,
+            f"The image {image} cannot run this command ({words}): check Entrypoint and "
+            "Parameters.",
+        )
+    failure = Failure.MODULE_INVALID if refused.status == 400 else Failure.ENGINE
+    return CannotRun(failure, f"The container cannot be started: {words}.")
+
+
+def how_it_ended(
+    state: Mapping[str, Any] | None, *, stopped: bool, engine_left: bool, memory_bytes: int
+) -> tuple[int | None, str, str]:
+    """(exit code, failure, sentence) of the `State` of a container that has ended; None is one that
+    somebody has removed. `stopped`: at our asking. `engine_left`: the engine was away meanwhile."""
+    if stopped:
+        return None, "", "The container was ended at our asking."
+    if state is None:
+        sentence = "The container was removed by somebody else while it ran."
+        return None, Failure.ENGINE.value, sentence
+    code = int(state.get("ExitCode", 0))
+    if state.get("OOMKilled") and code:  # true also where only a child died and all went well
+        sentence = f"The container needed more memory than its limit of {memory_bytes} bytes: "
+        return code, Failure.OUT_OF_MEMORY.value, sentence + "ask for more in Resources.Memory."
+    if engine_left and code == KILLED:
+        sentence = "The container was killed while the Docker engine was away."
+        return None, Failure.ENGINE.value, sentence
+    return code, "", ""

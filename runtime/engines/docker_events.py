@@ -1,0 +1,77 @@
+"""The one event stream for all containers of this node: who waits for a container waits here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from runtime.engines.docker_wire import EngineAway, EngineRefused, JsonLines, asking
+
+AGAIN_S = 0.2
+"""Between two tries to reach an engine that went away: seen to be back well within a second."""
+
+
+class EventStream:
+    """Ends of containers, and whether the engine is there."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        """Only events of containers with it (`name=value`) are asked for."""
+        self._turns: dict[str, trio.Event] = {}
+        self._connected = trio.Event()
+        self.losses = 0
+        """How often the engine went away."""
+
+    def turn(self, container: str) -> trio.Event:
+        """Set when this container ends, and when the engine goes away or is back: look again."""
+        turn = self._turns.get(container)
+        if turn is None or turn.is_set():
+            turn = self._turns[container] = trio.Event()
+        return turn
+
+    def forget(self, container: str) -> None:
+        """Nobody waits for it any more."""
+        self._turns.pop(container, None)
+
+    async def connected(self) -> None:
+        """Wait until events come."""
+        await self._connected.wait()
+
+    async def serve(self, socket: Callable[[], str], on_connect: Callable[[], None]) -> None:
+        """Follow the engine's events for ever, over any number of its lives."""
+        while True:
+            try:
+                await self._follow(socket(), on_connect)
+            except (EngineAway, EngineRefused):
+                pass
+            await trio.sleep(AGAIN_S)
+
+    async def _follow(self, socket: str, on_connect: Callable[[], None]) -> None:
+        filters = {"type": ["container"], "event": ["die", "destroy"], "label": [self._label]}
+        async with asking(socket, "GET", "/events", {"filters": json.dumps(filters)}) as answer:
+            self._connected.set()
+            self._wake_all()
+            on_connect()
+            try:
+                events = JsonLines(answer)
+                while (event := await events.next()) is not None:
+                    self._wake(event)
+            finally:
+                self.losses += 1
+                self._connected = trio.Event()
+                self._wake_all()
+
+    def _wake(self, event: Any) -> None:
+        try:
+            name = event["Actor"]["Attributes"]["name"]
+        except (KeyError, TypeError):
+            return
+        if name in self._turns:
+            self._turns[name].set()
+
+    def _wake_all(self) -> None:
+        for turn in self._turns.values():
+            turn.set()

@@ -1,0 +1,304 @@
+"""Performs the effects of attempts' cores: fetches, runs, stops, stores, cleans up.
+
+It decides nothing and raises nothing: whatever goes wrong becomes an event with a sentence. Each
+attempt has a folder `results/ATTEMPT/` (`inputs/0`, ..., `outputs/0`, ..., `scratch/`, `stdout`,
+`stderr`: numbers, because names are a user's) until its `CleanUp`; its log stays in `logs/`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from runtime.attempt import (
+    AttemptEvent,
+    CleanUp,
+    EngineEnded,
+    EngineStarted,
+    InputsFailed,
+    InputsReady,
+    Order,
+    PrepareInputs,
+    ResultsFailed,
+    ResultsStored,
+    RunEngine,
+    StopEngine,
+    StoreResults,
+)
+from runtime.logs import LogPage, Logs
+from runtime.ports import Engine, EngineJob, Mount
+from runtime.results import store_results
+from scheduler.ids import AttemptId, Digest, NodeId
+from scheduler.jobs import Failure, Input, Refusal
+from storage.blobs import BlobStore
+from storage.digest import ManifestError
+from storage.errors import InputMissing, NotAllowed, StorageError
+from storage.ports import Fetched, FetchRequest, Provider, text_param
+
+PARALLEL_INPUTS = 4
+"""Inputs of one attempt fetched at once: enough to hide waiting, few enough to leave room to
+others."""
+SOURCE_ALIASES = {"localdirectory": "local"}
+"""Bacalhau's older name."""
+
+ExecutorEffect = PrepareInputs | RunEngine | StopEngine | StoreResults | CleanUp
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the executor holds for one attempt."""
+
+    folder: Path
+    steps: dict[trio.CancelScope, None] = field(default_factory=dict)
+    """One scope around each step that is under way."""
+    changed: trio.Event = field(default_factory=trio.Event)
+    fetched: list[tuple[Input, Fetched]] = field(default_factory=list)
+    engine: Engine | None = None
+
+
+class Executor:
+    """All attempts of one node. `report` takes their events; it must not block."""
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        node: NodeId,
+        engines: Mapping[str, Engine],
+        providers: Mapping[str, Provider],
+        blobs: BlobStore,
+        report: Callable[[AttemptId, AttemptEvent], None],
+    ) -> None:
+        self._results = data_dir / "results"
+        self._node = node
+        self._engines = engines
+        self._providers = providers
+        self._blobs = blobs
+        self._report = report
+        self._works: dict[AttemptId, _Work] = {}
+        self._nursery: trio.Nursery | None = None
+        self.logs = Logs(data_dir / "logs")
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Folders of an earlier run are removed first: their programs died
+        with it."""
+        await trio.to_thread.run_sync(self._empty_results)
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for engine in self._engines.values():
+                nursery.start_soon(engine.serve)
+            task_status.started()
+            await trio.sleep_forever()
+
+    def perform(self, attempt: AttemptId, effect: ExecutorEffect) -> None:
+        """Begin what the effect asks for; its outcome comes as an event."""
+        assert self._nursery is not None, "perform belongs after run has started"
+        work = self._works.get(attempt)
+        if work is None:
+            work = self._works[attempt] = _Work(self._results / attempt)
+        match effect:
+            case PrepareInputs(order):
+                self._begin(work, partial(self._prepare, attempt, work, order))
+            case RunEngine(order):
+                self._begin(work, partial(self._run_engine, attempt, work, order))
+            case StoreResults(order, outcome):
+                self._begin(work, partial(self._store, attempt, work, order, outcome))
+            case StopEngine(grace_s):
+                self._nursery.start_soon(self._stop, attempt, work, grace_s)
+            case CleanUp():
+                del self._works[attempt]
+                self._nursery.start_soon(self._clean_up, work)
+
+    def holds(self, attempt: AttemptId) -> bool:
+        """Whether the attempt is under way here: its log may still grow."""
+        return attempt in self._works
+
+    def read_log(self, attempt: AttemptId, *, offset: int, limit_bytes: int) -> LogPage:
+        """Output of an attempt that runs or ran on this node; blocks on the disk."""
+        return self.logs.read(attempt, offset=offset, limit_bytes=limit_bytes)
+
+    def _begin(self, work: _Work, step: Callable[[], Awaitable[None]]) -> None:
+        assert self._nursery is not None
+        scope = trio.CancelScope()
+        work.steps[scope] = None
+        self._nursery.start_soon(self._within, work, scope, step)
+
+    async def _within(
+        self, work: _Work, scope: trio.CancelScope, step: Callable[[], Awaitable[None]]
+    ) -> None:
+        try:
+            with scope:
+                await step()
+        finally:
+            del work.steps[scope]
+            work.changed.set()
+
+    async def _prepare(self, attempt: AttemptId, work: _Work, order: Order) -> None:
+        event: AttemptEvent = InputsReady()
+        try:
+            await trio.to_thread.run_sync(_make_folders, work.folder, order)
+            await self._fetch_all(work, order)
+        except Exception as error:
+            event = _input_failure(error)
+        self._report(attempt, event)
+
+    async def _fetch_all(self, work: _Work, order: Order) -> None:
+        room = trio.CapacityLimiter(PARALLEL_INPUTS)
+        failures: list[Exception] = []
+
+        async def fetch(number: int, wanted: Input) -> None:
+            async with room:
+                try:
+                    fetched = await self._fetch(work.folder / "inputs" / str(number), wanted, order)
+                except Exception as error:
+                    failures.append(error)
+                    nursery.cancel_scope.cancel()
+                else:
+                    work.fetched.append((wanted, fetched))
+
+        async with trio.open_nursery() as nursery:
+            for number, wanted in enumerate(order.spec.task.inputs):
+                nursery.start_soon(fetch, number, wanted)
+        if failures:
+            raise failures[0]
+
+    async def _fetch(self, folder: Path, wanted: Input, order: Order) -> Fetched:
+        kind = SOURCE_ALIASES.get(wanted.source.type, wanted.source.type)
+        provider = self._providers.get(kind)
+        if provider is None:
+            raise InputMissing(f"This node has no provider for {wanted.source.type} inputs.")
+        digest = Digest(text_param(wanted.source, "Digest").lower())
+        request = FetchRequest(wanted.source, folder, holders=order.holders.get(digest, ()))
+        return await provider.fetch(request)
+
+    async def _run_engine(self, attempt: AttemptId, work: _Work, order: Order) -> None:
+        kind = order.spec.task.engine.type
+        engine = self._engines.get(kind)
+        if engine is None:
+            self._report(attempt, _engine_failure(f"This node has no {kind} engine."))
+            return
+        work.engine = engine
+        try:
+            job = self._engine_job(attempt, work, order)
+            ended = await engine.run(job, lambda: self._report(attempt, EngineStarted()))
+        except Exception as error:
+            ended = _engine_failure(f"The {kind} engine failed: {error!r}.")
+        work.engine = None
+        self._report(attempt, ended)
+
+    def _engine_job(self, attempt: AttemptId, work: _Work, order: Order) -> EngineJob:
+        task = order.spec.task
+        return EngineJob(
+            attempt=attempt,
+            task=task,
+            env={**task.env, **self._job_env(order)},
+            inputs=tuple(
+                Mount(fetched.path, wanted.target, fetched.read_only)
+                for wanted, fetched in work.fetched
+            ),
+            outputs=tuple(
+                Mount(work.folder / "outputs" / str(number), result.path, read_only=False)
+                for number, result in enumerate(task.result_paths)
+            ),
+            scratch=work.folder / "scratch",
+            stdout=work.folder / "stdout",
+            stderr=work.folder / "stderr",
+            log=self.logs.path(attempt),
+        )
+
+    def _job_env(self, order: Order) -> Mapping[str, str]:
+        return {
+            "BACALHAU_JOB_ID": order.job,
+            "BACALHAU_EXECUTION_ID": order.attempt,
+            "BACALHAU_NODE_ID": self._node,
+            "BACALHAU_PARTITION_INDEX": str(order.index),
+            "BACALHAU_PARTITION_COUNT": str(order.count),
+        }
+
+    async def _store(
+        self, attempt: AttemptId, work: _Work, order: Order, outcome: EngineEnded
+    ) -> None:
+        event: AttemptEvent
+        try:
+            event = ResultsStored(
+                *await trio.to_thread.run_sync(self._store_blocking, work.folder, order, outcome)
+            )
+        except (StorageError, ManifestError) as error:
+            event = ResultsFailed(f"The result was not kept: {error}")
+        except OSError as error:
+            event = ResultsFailed(f"The result could not be written: {error.strerror}.")
+        except Exception as error:
+            event = ResultsFailed(f"The result was not kept: {error!r}.")
+        self._report(attempt, event)
+
+    def _store_blocking(
+        self, folder: Path, order: Order, outcome: EngineEnded
+    ) -> tuple[Digest, int]:
+        return store_results(
+            order.attempt,
+            outcome,
+            stdout=folder / "stdout",
+            stderr=folder / "stderr",
+            outputs=[
+                (result.name, folder / "outputs" / str(number))
+                for number, result in enumerate(order.spec.task.result_paths)
+            ],
+            blobs=self._blobs,
+        )
+
+    async def _stop(self, attempt: AttemptId, work: _Work, grace_s: float) -> None:
+        if work.engine is not None:
+            await work.engine.stop(attempt, grace_s)
+
+    async def _clean_up(self, work: _Work) -> None:
+        for scope in work.steps:
+            scope.cancel()
+        while work.steps:
+            work.changed = trio.Event()
+            await work.changed.wait()
+        for _, fetched in work.fetched:
+            fetched.close()
+        await trio.to_thread.run_sync(_remove_folder, work.folder)
+
+    def _empty_results(self) -> None:
+        _remove_folder(self._results)
+        self._results.mkdir(parents=True, mode=0o700)
+
+
+def _make_folders(folder: Path, order: Order) -> None:
+    task = order.spec.task
+    names: Sequence[str] = [
+        "scratch",
+        "outputs",
+        *(f"outputs/{number}" for number in range(len(task.result_paths))),
+        "inputs",
+        *(f"inputs/{number}" for number in range(len(task.inputs))),
+    ]
+    folder.mkdir(mode=0o700)
+    for name in names:
+        (folder / name).mkdir()
+
+
+def _remove_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _input_failure(error: Exception) -> InputsFailed:
+    if isinstance(error, InputMissing):
+        return InputsFailed(Refusal.INPUT_MISSING.value, str(error))
+    if isinstance(error, NotAllowed):
+        return InputsFailed(Refusal.POLICY.value, str(error))
+    if isinstance(error, StorageError):
+        return InputsFailed(Failure.INPUT.value, str(error))
+    if isinstance(error, OSError):
+        return InputsFailed(Failure.INPUT.value, f"An input could not be read: {error.strerror}.")
+    return InputsFailed(Failure.INPUT.value, f"An input could not be brought: {error!r}.")
+
+
+def _engine_failure(sentence: str) -> EngineEnded:
+    return EngineEnded(None, Failure.ENGINE.value, sentence, "", "", 0, 0)

@@ -1,0 +1,101 @@
+"""What attempts printed, for readers: in order, streams apart, resumable by offset.
+
+A log is a file of frames (stream, length, bytes) and an offset is a place between two of them. It
+stays on the node that ran the attempt; any holder of the result can serve the streams one after the
+other from the manifest. Everything here blocks on the disk: call it from a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.outputs import FRAME_HEADER, STDERR, STDOUT
+from scheduler.ids import AttemptId, Digest
+from storage.digest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Some output: parts as (stream, bytes), and the offset at which the next page begins."""
+
+    parts: tuple[tuple[int, bytes], ...]
+    next_offset: int
+
+
+class Logs:
+    """The log files of one node."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, attempt: AttemptId) -> Path:
+        """Where the log of this attempt stands, once it has printed something."""
+        if "/" in attempt or attempt.startswith("."):
+            raise ValueError(f"{attempt!r} is not an attempt id")
+        return self._folder / attempt
+
+    def exists(self, attempt: AttemptId) -> bool:
+        """Whether the attempt printed something here."""
+        return self.path(attempt).exists()
+
+    def read(self, attempt: AttemptId, *, offset: int, limit_bytes: int) -> LogPage:
+        """Whole frames from `offset` on, as many as fit in the limit, one at least. Nothing where
+        there is no log. An offset that is not one of ours may give nonsense, never an error."""
+        try:
+            with open(self.path(attempt), "rb") as file:
+                file.seek(offset)
+                raw = file.read(limit_bytes + FRAME_HEADER.size)
+                return _whole_frames(raw, offset, file.read)
+        except FileNotFoundError:
+            return LogPage((), offset)
+
+    def delete(self, attempt: AttemptId) -> None:
+        """Forget what the attempt printed."""
+        self.path(attempt).unlink(missing_ok=True)
+
+
+def _whole_frames(raw: bytes, offset: int, read_more: Callable[[int], bytes]) -> LogPage:
+    parts: list[tuple[int, bytearray]] = []
+    at = 0
+    while at + FRAME_HEADER.size <= len(raw):
+        stream, length = FRAME_HEADER.unpack_from(raw, at)
+        end = at + FRAME_HEADER.size + length
+        if end > len(raw) and not parts:
+            raw += read_more(end - len(raw))
+        if end > len(raw):
+            break  # for the next page; or still being written, or cut off by a crash
+        if not parts or parts[-1][0] != stream:
+            parts.append((stream, bytearray()))
+        parts[-1][1].extend(memoryview(raw)[at + FRAME_HEADER.size : end])
+        at = end
+    return LogPage(tuple((stream, bytes(body)) for stream, body in parts), offset + at)
+
+
+def read_manifest_output(
+    manifest: Manifest,
+    find: Callable[[Digest], Path | None],
+    *,
+    offset: int,
+    limit_bytes: int,
+) -> LogPage | None:
+    """Output of a finished attempt out of its result: all of stdout, then all of stderr; an offset
+    counts their bytes. None when a blob is not on this node."""
+    start = offset
+    parts: list[tuple[int, bytes]] = []
+    for stream, digest in ((STDOUT, manifest.stdout), (STDERR, manifest.stderr)):
+        path = find(digest)
+        if path is None:
+            return None
+        size_bytes = path.stat().st_size
+        if start < size_bytes and limit_bytes > 0:
+            with open(path, "rb") as file:
+                file.seek(start)
+                body = file.read(limit_bytes)
+            parts.append((stream, body))
+            limit_bytes -= len(body)
+            offset += len(body)
+        start = max(0, start - size_bytes)
+    return LogPage(tuple(parts), offset)

@@ -1,0 +1,69 @@
+"""What a program printed: two files and one framed log, bounded, and their ends for people.
+
+This module is also loaded by itself in the wasm worker, which must start fast: standard library
+only, nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+STDOUT, STDERR = 1, 2
+FRAME_HEADER = struct.Struct(">BI")
+"""Stream (1 stdout, 2 stderr) and length: one frame of a log, then its bytes."""
+TAIL_BYTES = 2048
+"""Kept of the end of each stream for the record."""
+
+
+class OutputStream:
+    """One stream on its way to its file and to the common log. Files are made by the first byte."""
+
+    def __init__(self, stream: int, path: str, log: str, limit_bytes: int) -> None:
+        self._stream = stream
+        self._path = path
+        self._log = log
+        self._left_bytes = limit_bytes
+        self._handles: tuple[int, int] | None = None
+        self.size_bytes = 0
+        """All that was printed, kept or not."""
+        self.tail = b""
+
+    def write(self, data: bytes) -> int:
+        """Take what the program printed; how much of it was taken: always all."""
+        self.size_bytes += len(data)
+        self.tail = (self.tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
+        kept = data[: self._left_bytes]
+        if kept:
+            self._left_bytes -= len(kept)
+            to_file, to_log = self._handles or self._open()
+            _write_all(to_file, kept)
+            _write_all(to_log, FRAME_HEADER.pack(self._stream, len(kept)) + kept)
+        return len(data)
+
+    def close(self) -> None:
+        """No more output."""
+        for handle in self._handles or ():
+            os.close(handle)
+        self._handles = None
+
+    def _open(self) -> tuple[int, int]:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._handles = (os.open(self._path, flags, 0o600), os.open(self._log, flags, 0o600))
+        return self._handles
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def read_tail(path: str) -> tuple[bytes, int]:
+    """The end of a stream's file and its size in bytes; nothing where there is no file."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size_bytes - TAIL_BYTES))
+            return file.read(TAIL_BYTES), size_bytes
+    except FileNotFoundError:
+        return b"", 0

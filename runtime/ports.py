@@ -1,0 +1,114 @@
+"""The port of engines: what one is asked to run, and what it tells back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from runtime.attempt import EngineEnded
+from scheduler.ids import AttemptId
+from scheduler.jobs import Task
+
+DEFAULT_OUTPUT_LIMIT_BYTES = 10 << 20
+"""Kept of stdout and of stderr each: the log cap of the security rules; the rest is counted
+only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of this machine, and where the program sees it (absolute)."""
+
+    host: Path
+    guest: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineJob:
+    """One program to run. Folders exist; the files `stdout`, `stderr` and `log` are the engine's to
+    make, and only where there is output."""
+
+    attempt: AttemptId
+    task: Task
+    env: Mapping[str, str]
+    """The task's, and BACALHAU_*."""
+    inputs: tuple[Mount, ...]
+    outputs: tuple[Mount, ...]
+    """One folder per result path."""
+    scratch: Path
+    """Empty, the engine's own, gone with the attempt."""
+    stdout: Path
+    stderr: Path
+    log: Path
+    """Both streams in the order they came, framed as `runtime.logs` says."""
+    output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """Whether an engine answers now. `detail` is one sentence where it does not."""
+
+    available: bool
+    version: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSetup:
+    """What an engine is made from."""
+
+    data_dir: Path
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """A way to run programs. Nothing here raises but for cancellation: failures are EngineEnded."""
+
+    name: str
+    """The engine type it serves, in lower case."""
+
+    async def probe(self) -> EngineReport:
+        """Whether it can run anything now."""
+        ...
+
+    async def serve(self) -> None:
+        """Keep what the engine needs between jobs; runs as long as the node, may return early."""
+        ...
+
+    async def run(self, job: EngineJob, started: Callable[[], None]) -> EngineEnded:
+        """Run to the end; call `started` once when the program begins. Cancelled, it leaves
+        nothing."""
+        ...
+
+    async def stop(self, attempt: AttemptId, grace_s: float) -> None:
+        """End a run: `run` then returns with exit code None. An attempt not running is no error."""
+        ...
+
+
+EngineFactory = Callable[[EngineSetup], Engine]
+
+
+class Running:
+    """Attempts of an engine that can be ended by cancelling: what `stop` needs."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[AttemptId, trio.CancelScope] = {}
+
+    def open(self, attempt: AttemptId) -> trio.CancelScope:
+        """A scope around the run of this attempt; close it with `shut`."""
+        scope = trio.CancelScope()
+        self._scopes[attempt] = scope
+        return scope
+
+    def shut(self, attempt: AttemptId) -> None:
+        """The run is over."""
+        self._scopes.pop(attempt, None)
+
+    def stop(self, attempt: AttemptId) -> None:
+        """End the run, if there is one."""
+        if attempt in self._scopes:
+            self._scopes[attempt].cancel()

@@ -1,0 +1,1 @@
+"""Where data come from and results go: content-addressed blobs, providers behind one port."""

@@ -1,0 +1,56 @@
+"""Bounded output: files, one log, tails."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.outputs import FRAME_HEADER, STDERR, STDOUT, TAIL_BYTES, OutputStream, read_tail
+
+
+@pytest.fixture
+def streams(tmp_path):
+    def make(stream: int, name: str, limit: int = 1000) -> OutputStream:
+        return OutputStream(stream, str(tmp_path / name), str(tmp_path / "log"), limit)
+
+    return make
+
+
+def test_silence_makes_no_files(streams, tmp_path):
+    stream = streams(STDOUT, "stdout")
+    assert stream.write(b"") == 0
+    stream.close()
+    assert not list(tmp_path.iterdir())
+    assert read_tail(str(tmp_path / "stdout")) == (b"", 0)
+
+
+def test_two_streams_in_files_of_their_own_and_one_log(streams, tmp_path):
+    out, err = streams(STDOUT, "stdout"), streams(STDERR, "stderr")
+    for stream, data in ((out, b"one"), (err, b"two"), (out, b"three")):
+        assert stream.write(data) == len(data)
+    out.close()
+    err.close()
+    assert (tmp_path / "stdout").read_bytes() == b"onethree"
+    assert (tmp_path / "stderr").read_bytes() == b"two"
+    frames = ((STDOUT, b"one"), (STDERR, b"two"), (STDOUT, b"three"))
+    log = b"".join(FRAME_HEADER.pack(stream, len(data)) + data for stream, data in frames)
+    assert (tmp_path / "log").read_bytes() == log
+
+
+def test_beyond_the_limit_is_counted_and_not_kept(streams, tmp_path):
+    out = streams(STDOUT, "stdout", limit=10)
+    for _ in range(3):
+        assert out.write(b"1234567") == 7
+    out.close()
+    assert (tmp_path / "stdout").read_bytes() == b"1234567123"
+    assert (tmp_path / "log").stat().st_size == 10 + 2 * FRAME_HEADER.size
+    assert out.size_bytes == 21
+    assert out.tail == b"1234567" * 3, "the tail is of all that was printed"
+
+
+def test_tails(streams, tmp_path):
+    out = streams(STDOUT, "stdout", limit=1 << 20)
+    out.write(b"a" * 3000)
+    out.write(b"b" * 100)
+    out.close()
+    assert out.tail == b"a" * (TAIL_BYTES - 100) + b"b" * 100
+    assert read_tail(str(tmp_path / "stdout")) == (out.tail, 3100)

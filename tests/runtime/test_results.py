@@ -1,0 +1,100 @@
+"""What an attempt left becomes a manifest; what cannot be kept becomes a note."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import runtime.results
+from runtime.attempt import EngineEnded
+from runtime.results import store_results
+from scheduler.ids import AttemptId, blob_digest
+from storage.blobs import BlobStore
+from storage.digest import EntryKind, ManifestError, decode_manifest_untrusted
+from storage.errors import TooLarge
+
+ATTEMPT = AttemptId("e-11111111-1111-1111-1111-111111111111")
+
+
+@pytest.fixture
+def keep(tmp_path):
+    blobs = BlobStore(tmp_path / "blobs")
+    (tmp_path / "out").mkdir()
+
+    def keep(*, exit_code=0, printed=(0, 0), name="results"):
+        digest, size_bytes = store_results(
+            ATTEMPT,
+            EngineEnded(exit_code, "", "", "", "", *printed),
+            stdout=tmp_path / "stdout",
+            stderr=tmp_path / "stderr",
+            outputs=[(name, tmp_path / "out")],
+            blobs=blobs,
+        )
+        data = blobs.read(digest, limit_bytes=1 << 20)
+        assert data is not None
+        return decode_manifest_untrusted(data), size_bytes, blobs
+
+    return keep
+
+
+def test_streams_files_and_folders(keep, tmp_path):
+    (tmp_path / "stdout").write_bytes(b"hello\n")
+    (tmp_path / "out" / "deep").mkdir()
+    (tmp_path / "out" / "deep" / "data").write_bytes(b"12345")
+    (tmp_path / "out" / "tool").write_bytes(b"#!")
+    (tmp_path / "out" / "tool").chmod(0o6777)
+    (tmp_path / "out" / "empty").mkdir()
+    manifest, size_bytes, blobs = keep(exit_code=3, printed=(6, 0))
+    assert (manifest.attempt, manifest.exit_code) == (ATTEMPT, 3)
+    assert manifest.stdout == blob_digest(b"hello\n")
+    assert manifest.stderr == blob_digest(b"")
+    assert [(one.path, one.kind, one.size_bytes, one.mode) for one in manifest.entries] == [
+        ("results", EntryKind.FOLDER, 0, 0o755),
+        ("results/deep", EntryKind.FOLDER, 0, 0o755),
+        ("results/deep/data", EntryKind.FILE, 5, 0o644),
+        ("results/empty", EntryKind.FOLDER, 0, 0o755),
+        ("results/tool", EntryKind.FILE, 2, 0o755),
+    ]
+    assert size_bytes == 6 + 5 + 2
+    for digest in manifest.digests():
+        assert blobs.has(digest)
+    assert not (tmp_path / "out" / "tool").exists(), "moved, not copied"
+
+
+def test_what_cannot_be_kept_is_noted(keep, tmp_path):
+    (tmp_path / "secret").write_text("not yours")
+    os.symlink(tmp_path / "secret", tmp_path / "out" / "link")
+    os.mkfifo(tmp_path / "out" / "pipe")
+    (tmp_path / "out" / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
+    (tmp_path / "stdout").write_bytes(b"12345")
+    manifest, _, blobs = keep(printed=(50, 0))
+    notes = {one.path: one.size_bytes for one in manifest.entries if one.kind is EntryKind.NOTE}
+    assert notes == {
+        "results/link": 0,
+        "results/pipe": 0,
+        "results/b'caf\\xe9'": 1,
+        "stdout (rest, not kept)": 45,
+    }
+    assert not blobs.has(blob_digest(b"not yours"))
+
+
+def test_a_file_with_a_second_name_is_copied(keep, tmp_path):
+    (tmp_path / "input").write_bytes(b"shared")
+    os.link(tmp_path / "input", tmp_path / "out" / "linked")
+    _, _, blobs = keep()
+    (tmp_path / "input").write_bytes(b"changed")
+    assert blobs.read(blob_digest(b"shared"), limit_bytes=100) == b"shared"
+
+
+def test_too_many_files(keep, tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime.results, "MAX_ENTRIES", 3)
+    for number in range(3):
+        (tmp_path / "out" / str(number)).touch()
+    with pytest.raises(TooLarge, match="more than 3 files"):
+        keep()
+
+
+def test_a_name_that_leads_out(keep):
+    with pytest.raises(ManifestError):
+        keep(name="../up")
