@@ -1,0 +1,151 @@
+"""`job list | describe | get | logs | stop | explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mesh.edge import render
+from mesh.edge.cli.connect import job_path, mesh_job_path
+from mesh.edge.cli.options import (
+    ClientCommand,
+    JobArgument,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    connect,
+    parameters,
+    say,
+    show,
+)
+from mesh.edge.cli.run import JOBS, job_run
+
+LIST_LIMIT = 10
+"""Bacalhau's."""
+HIDDEN = "bacalhau_canary!=true"
+"""Jobs that Bacalhau's own monitoring submits are not listed, as there."""
+
+job = typer.Typer(no_args_is_help=True, help="Submit jobs, look at them, fetch their results.")
+job.command("run", cls=ClientCommand)(job_run)
+
+
+@job.command("list", cls=ClientCommand)
+def job_list(
+    ctx: typer.Context,
+    labels: Annotated[
+        str, typer.Option("--labels", help="Only jobs with these labels: team=field,stage!=test.")
+    ] = "",
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="Only jobs of this namespace; all if not given.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many to show.")] = LIST_LIMIT,
+    next_token: Annotated[str, typer.Option("--next-token", help="Where to go on.")] = "",
+    order_by: Annotated[
+        str, typer.Option("--order-by", help="created_at, modified_at or id.")
+    ] = "created_at",
+    order_reversed: Annotated[
+        bool, typer.Option("--order-reversed", help="Oldest first; newest first if not given.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List jobs, the newest first."""
+    query = parameters(
+        labels=labels or HIDDEN,
+        namespace=namespace,
+        limit=limit,
+        next_token=next_token,
+        order_by=order_by,
+        reverse="" if order_reversed else "true",
+    )
+    answer = connect(ctx).get(JOBS, query)
+    jobs = answer["Items"]
+    show(jobs, output, lambda width: render.job_table(jobs, width))
+    if answer["NextToken"] and output is Output.TABLE:
+        say(f"More with: bacalhau-mesh job list --next-token {answer['NextToken']}")
+
+
+@job.command("describe", cls=ClientCommand)
+def job_describe(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    namespace: NamespaceOption = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show a job with its executions, its history and the end of its output."""
+    query = parameters(include="executions,history", namespace=namespace)
+    answer = connect(ctx).get(job_path(job_id), query)
+    show(answer, output, lambda width: render.describe(answer, width))
+
+
+@job.command("explain", cls=ClientCommand)
+def job_explain(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    namespace: NamespaceOption = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say why a job runs where it runs, or why it waits."""
+    answer = connect(ctx).get(mesh_job_path(job_id, "explain"), parameters(namespace=namespace))
+    show(answer, output, lambda _: render.explain_text(answer))
+
+
+@job.command("logs", cls=ClientCommand)
+def job_logs(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    execution_id: Annotated[
+        str, typer.Option("-e", "--execution-id", help="Whose output, if there are several.")
+    ] = "",
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Until the program ends.")] = False,
+    tail: Annotated[
+        bool, typer.Option("-t", "--tail", help="Only what is printed from now on.")
+    ] = False,
+    namespace: NamespaceOption = "",
+) -> None:
+    """Print a job's output: its stdout to stdout, its stderr to stderr."""
+    from mesh.edge.cli.loglines import copy_logs
+
+    copy_logs(
+        connect(ctx).endpoint,
+        job_id,
+        execution=execution_id,
+        namespace=namespace,
+        follow=follow,
+        tail=tail,
+    )
+
+
+@job.command("stop", cls=ClientCommand)
+def job_stop(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False,
+    namespace: NamespaceOption = "",
+) -> None:
+    """Stop a job. Every node that hears of it obeys."""
+    api = connect(ctx)
+    body = {"Namespace": namespace, "Reason": "Stopped at user request"}
+    answer = api.send("DELETE", job_path(job_id), body)
+    if not quiet:
+        already = not answer["EvaluationID"]
+        name = render.plain(job_id)
+        print(f"{name} was stopped before" if already else f"{name} is stopped")
+
+
+@job.command("get", cls=ClientCommand)
+def job_get(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option("--output-dir", help="Where to write; ./job-ID if not given."),
+    ] = None,
+    namespace: NamespaceOption = "",
+) -> None:
+    """Fetch a job's results from whatever node has them, and check every byte."""
+    from mesh.edge.cli.results import fetch_results
+
+    folder = fetch_results(connect(ctx), job_id, namespace, output_dir)
+    print(f"Results are in {folder}")

@@ -1,0 +1,296 @@
+"""Documents of the API as text for people (pure): tables, descriptions, lines of progress.
+
+Names, output and messages come from other people's jobs: every text from a document goes through
+`plain`, so that no control sequence of theirs reaches the reader's terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from scheduler.resources import show_bytes, show_cpu
+
+Document = Mapping[str, Any]
+
+SHORT_ID_CHARS = 10
+"""`j-` and 8 hexadecimal digits, as Bacalhau shortens them."""
+MIN_LAST_COLUMN = 12
+EXECUTION_WORDS = {
+    1: "assigned",
+    4: "refused",
+    5: "accepted",
+    6: "running",
+    7: "publishing",
+    9: "completed",
+    10: "failed",
+    11: "cancelled",
+}
+FINAL_STATES = ("Completed", "Failed", "Stopped")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL_OR_BREAK = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def plain(text: object) -> str:
+    """One line without anything that a terminal obeys: escapes show as what they are."""
+    return _CONTROL_OR_BREAK.sub(_shown, str(text))
+
+
+def plain_lines(text: str) -> str:
+    """As `plain`, with line ends and tabs kept: for output of programs."""
+    return _CONTROL.sub(_shown, text.replace("\r\n", "\n"))
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return named.get(match[0]) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def short_id(identifier: str) -> str:
+    """The form that people read and type."""
+    return plain(identifier)[:SHORT_ID_CHARS]
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    """Columns as wide as their content; the last one gives way where the width is not enough."""
+    cells = [list(headers), *([plain(cell) for cell in row] for row in rows)]
+    widths = [max(_width(row[at]) for row in cells) for at in range(len(headers))]
+    room = width - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    widths[-1] = max(min(widths[-1], room), MIN_LAST_COLUMN)
+    lines = []
+    for row in cells:
+        parts = [_padded(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+        lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: wide letters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 1 + (unicodedata.east_asian_width(one) in "WF")
+        for one in text
+    )
+
+
+def _padded(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text + " " * (width - _width(text))
+    while _width(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def job_table(jobs: Sequence[Document], width: int) -> str:
+    """The jobs of a list."""
+    rows = [
+        (
+            show_time(job["CreateTime"]),
+            short_id(job["ID"]),
+            job["Name"] if job["Name"] != job["ID"] else "",
+            job["Tasks"][0]["Engine"]["Type"],
+            job["Type"],
+            job["State"]["StateType"],
+            job["State"].get("Message", ""),
+        )
+        for job in jobs
+    ]
+    return table(("CREATED", "ID", "NAME", "JOB", "TYPE", "STATE", "COMMENT"), rows, width)
+
+
+def execution_table(executions: Sequence[Document], width: int) -> str:
+    """The executions of a job."""
+    rows = [
+        (
+            short_id(one["ID"]),
+            str(one.get("PartitionIndex", 0)),
+            one["Mesh"]["NodeName"] or short_id(one["NodeID"]),
+            execution_word(one),
+            show_exit_code(one),
+            show_time(one["CreateTime"]),
+            one["ComputeState"].get("Message", ""),
+        )
+        for one in executions
+    ]
+    return table(("ID", "PART", "NODE", "STATE", "EXIT", "CREATED", "COMMENT"), rows, width)
+
+
+def node_table(nodes: Sequence[Document], width: int) -> str:
+    """The members."""
+    rows = [
+        (
+            short_id(node["Info"]["NodeID"]),
+            node["Mesh"]["Name"] + (" (asked)" if node["Mesh"]["IsSelf"] else ""),
+            node["Mesh"]["State"],
+            ",".join(node["Info"]["ComputeNodeInfo"]["ExecutionEngines"] or ()),
+            _capacity(node, "CPU"),
+            _capacity(node, "Memory"),
+            _capacity(node, "Disk"),
+            ",".join(f"{key}={value}" for key, value in node["Info"]["Labels"].items()),
+        )
+        for node in nodes
+    ]
+    headers = ("ID", "NAME", "STATE", "ENGINES", "CPU", "MEMORY", "DISK", "LABELS")
+    return table(headers, rows, width)
+
+
+def _capacity(node: Document, name: str) -> str:
+    """Free of all, as Bacalhau shows it."""
+    info = node["Info"]["ComputeNodeInfo"]
+    free, full = info["AvailableCapacity"].get(name, 0), info["MaxCapacity"].get(name, 0)
+    if name == "CPU":
+        return f"{show_cpu(round(free * 1000))} / {show_cpu(round(full * 1000))}"
+    return f"{show_bytes(free)} / {show_bytes(full)}"
+
+
+# --- one job --------------------------------------------------------------------------------------
+
+
+def show_time(nanoseconds: int) -> str:
+    """Bacalhau's integer time, in UTC."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def execution_word(execution: Document) -> str:
+    """The state in a word."""
+    return EXECUTION_WORDS.get(execution["ComputeState"]["StateType"], "unknown")
+
+
+def show_exit_code(execution: Document) -> str:
+    """The program's exit code, "" while there is none."""
+    code = execution["Mesh"]["ExitCode"]
+    return "" if code is None else str(code)
+
+
+def describe(answer: Document, width: int) -> str:
+    """A job with its executions and history."""
+    job = answer["Job"]
+    lines = [
+        f"ID          {plain(job['ID'])}",
+        f"Name        {plain(job['Name'])}",
+        f"Namespace   {plain(job['Namespace'])}",
+        f"Type        {plain(job['Type'])}",
+        f"State       {plain(job['State']['StateType'])}{_settled(answer)}",
+    ]
+    if message := job["State"].get("Message"):
+        lines += [f"Message     {plain(line)}" for line in message.splitlines()]
+    lines += [
+        f"Count       {job['Count']}",
+        f"Created     {show_time(job['CreateTime'])}",
+        f"Modified    {show_time(job['ModifyTime'])}",
+        f"Version     {job['Version']}",
+    ]
+    executions = answer.get("Executions", {}).get("Items", [])
+    if executions:
+        lines += ["", "Executions", execution_table(executions, width)]
+    history = answer.get("History", {}).get("Items", [])
+    if history:
+        lines += ["", "History", history_table(history, width)]
+    for one in executions:
+        lines += _output_tail(one, "Standard output", one["RunOutput"]["Stdout"])
+        lines += _output_tail(one, "Standard error", one["RunOutput"]["stderr"])
+    return "\n".join(lines)
+
+
+def _settled(answer: Document) -> str:
+    if answer["Job"]["State"]["StateType"] not in FINAL_STATES:
+        return ""
+    return " (settled)" if answer.get("Mesh", {}).get("Settled") else " (provisional)"
+
+
+def _output_tail(execution: Document, title: str, text: str) -> list[str]:
+    if not text:
+        return []
+    return ["", f"{title} of {short_id(execution['ID'])}", plain_lines(text).rstrip("\n")]
+
+
+def history_table(items: Sequence[Document], width: int) -> str:
+    """What happened, in order."""
+    rows = [
+        (
+            item["Time"][:19].replace("T", " "),
+            short_id(item.get("ExecutionID", "")),
+            item["Event"]["Topic"],
+            item["Event"]["Message"],
+        )
+        for item in items
+    ]
+    return table(("TIME", "EXEC. ID", "TOPIC", "EVENT"), rows, width)
+
+
+def explain_text(explanation: Document) -> str:
+    """Why a job runs where it runs, or why it waits."""
+    state = explanation["State"]
+    lines = [f"{short_id(explanation['JobID'])} is {plain(state['StateType'])}."]
+    if explanation["Waiting"]:
+        lines.append(plain(explanation["Waiting"]))
+    for placed in explanation["Placements"]:
+        which = f"part {placed['Index']}, attempt {placed['Attempt']}"
+        points = f"{placed['Score']} points: {plain(placed['Why'])}"
+        where = plain(placed["NodeName"])
+        lines.append(f"{short_id(placed['ExecutionID'])} ({which}) went to {where} with {points}")
+        for other in placed["NextBest"]:
+            lines.append(f"    next best: {plain(other['NodeName'])} with {other['Score']} points")
+        for refusal, count in placed["Refusals"].items():
+            lines.append(f"    {count} would not take it: {plain(refusal)}")
+    if explanation["Nodes"]:
+        lines += ["", "What each node would answer now:"]
+        lines += [f"    {plain(one['Sentence'])}" for one in explanation["Nodes"]]
+    return "\n".join(lines)
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def progress_lines(change: Document, told: Mapping[str, str]) -> dict[str, str]:
+    """What is new in one step of a followed job: lines by what they are about.
+
+    `told` holds the line last told about each; what would be told again is left out.
+    """
+    job = change["Job"]
+    lines = {one["ID"]: execution_line(one) for one in change["Executions"]["Items"]}
+    state, message = job["State"]["StateType"], job["State"].get("Message", "")
+    if state in ("Pending", "Queued") and message:
+        lines[job["ID"]] = f"{state.lower()}: {plain(message)}"
+    return {about: line for about, line in lines.items() if told.get(about) != line}
+
+
+def execution_line(execution: Document) -> str:
+    """One execution, in a line."""
+    mesh = execution["Mesh"]
+    word = execution_word(execution)
+    where = plain(mesh["NodeName"] or execution["NodeID"])
+    line = f"{short_id(execution['ID'])} {word} on {where}"
+    if word == "assigned" and mesh["Why"]:
+        return f"{line}: {plain(mesh['Why'])}"
+    if word in ("failed", "refused", "cancelled"):
+        return f"{line}: {plain(execution['ComputeState'].get('Message', ''))}"
+    if word == "completed":
+        return f"{line} in {show_seconds(mesh['ElapsedMs'])}, exit code {show_exit_code(execution)}"
+    return line
+
+
+def status_line(change: Document) -> str:
+    """The job as a whole, for a line that is drawn over and over."""
+    counts = change["Mesh"]["Counts"]
+    parts = ", ".join(f"{number} {plain(word)}" for word, number in counts.items() if number)
+    state = plain(change["Job"]["State"]["StateType"])
+    return f"{state}: {parts}" if parts else state
+
+
+def show_seconds(elapsed_ms: int) -> str:
+    """A duration for people."""
+    if elapsed_ms < 1000:
+        return f"{elapsed_ms} ms"
+    return f"{elapsed_ms / 1000:.1f} s"

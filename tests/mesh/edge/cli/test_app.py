@@ -1,0 +1,53 @@
+"""The command as a process: exit codes, suggestions, what it imports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+HEAVY = ("httpx", "trio", "hypercorn", "starlette", "pycrdt", "pydantic", "websockets", "rich")
+
+
+def command(
+    *arguments: str, home: Path, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *options, "-m", "mesh", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--help"], 0, "devstack"),
+        (["job", "list", "--api-port", "1"], 3, "no node answers"),
+        (["jop", "list"], 2, "Did you mean 'job'?"),
+        (["node", "list", "--fliter-status", "x"], 2, "--filter-status"),
+        (["version", "--client"], 0, "Client"),
+        (["join", "--bind", "127.0.0.1:x"], 2, "--bind"),
+    ],
+)
+def test_exit_codes(tmp_path: Path, arguments: list[str], code: int, told: str) -> None:
+    done = command(*arguments, home=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_listing_imports_nothing_heavy(tmp_path: Path) -> None:
+    done = command("node", "list", "--api-port", "1", home=tmp_path, options=("-X", "importtime"))
+    assert done.returncode == 3
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "mesh.edge.cli.nodes" in loaded
+    assert not [name for name in HEAVY if name in loaded]

@@ -1,0 +1,317 @@
+"""Doors over a dictionary: what HTTP tests talk to instead of a node."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import trio
+
+from mesh.gossip.events import PeerState
+from mesh.member.commands import (
+    AttemptReading,
+    Command,
+    ExplainJob,
+    Explanation,
+    GetJob,
+    HistoryItem,
+    JobReading,
+    JobsPage,
+    ListJobs,
+    ListNodes,
+    NodeDetail,
+    Problem,
+    Reply,
+    StopJob,
+    StopTaken,
+    SubmitJob,
+    Submitted,
+)
+from mesh.node.doors import BlobUnavailable, NodeStatus
+from scheduler.errors import SpecError
+from scheduler.ids import AttemptId, Digest, JobId, NodeId, named_job_id, random_job_id
+from scheduler.jobs import (
+    AttemptState,
+    DataEntry,
+    JobState,
+    NodeReading,
+    Observation,
+    Refusal,
+    Resources,
+    Verdict,
+    Waiting,
+)
+from scheduler.spec import parse_job_untrusted
+
+HERE = NodeId("n-" + "a" * 26)
+THERE = NodeId("n-" + "b" * 26)
+START_MS = 1_795_475_800_000
+JOB = {
+    "Type": "batch",
+    "Count": 1,
+    "Tasks": [{"Name": "main", "Engine": {"Type": "scripted", "Params": {"DurationMs": 1}}}],
+}
+
+
+def job_reading(**changes: object) -> JobReading:
+    spec = parse_job_untrusted(JOB)
+    job = JobReading(
+        id=JobId("j-00000000-0000-4000-8000-000000000001"),
+        name="",
+        namespace="default",
+        spec=spec,
+        state=JobState.PENDING,
+        message="",
+        settled=False,
+        version_number=1,
+        revision=1,
+        created_ms=START_MS,
+        modified_ms=START_MS,
+        owner=HERE,
+        accepting_node=HERE,
+        counts={"done": 0, "running": 0, "waiting": 1, "failed": 0},
+        history=(
+            HistoryItem(1, "JobLevel", None, "Submission", "Job submitted", {}, START_MS, HERE),
+        ),
+    )
+    return dataclasses.replace(job, **changes)
+
+
+def attempt_reading(job: JobId, **changes: object) -> AttemptReading:
+    attempt = AttemptReading(
+        id=AttemptId("e-00000000-0000-4000-8000-000000000002"),
+        job=job,
+        version_number=1,
+        index=0,
+        number=1,
+        node=THERE,
+        node_name="there",
+        owner=HERE,
+        term=1,
+        score=70,
+        observation=Observation(AttemptState.RUNNING),
+        accepted=False,
+        stop_reason="",
+        created_ms=START_MS + 5,
+        started_ms=START_MS + 6,
+        modified_ms=START_MS + 7,
+        revision=2,
+        next_best=((HERE, 20),),
+        refusals={"capacity": 1},
+        reasons={"locality": 50, "fit": 20},
+    )
+    return dataclasses.replace(attempt, **changes)
+
+
+def finished(job: JobReading, result: Digest | None = None, **outcome: object) -> JobReading:
+    """The job completed by one attempt there."""
+    observation = Observation(
+        AttemptState.SUCCEEDED,
+        exit_code=0,
+        result=result,
+        stdout_tail="printed\n",
+        stdout_bytes=8,
+        elapsed_ms=1500,
+    )
+    observation = dataclasses.replace(observation, **outcome)
+    attempt = attempt_reading(job.id, observation=observation, accepted=True, revision=4)
+    happened = [
+        ("ExecutionLevel", attempt.id, "Scheduling", "Requested execution", {"NodeID": THERE}),
+        ("JobLevel", None, "State Update", "Running", {"NewState": "Running"}),
+        ("ExecutionLevel", attempt.id, "Execution", "Running", {}),
+        ("ExecutionLevel", attempt.id, "Execution", "Completed successfully", {}),
+        ("JobLevel", None, "State Update", "Completed", {"NewState": "Completed"}),
+    ]
+    items = [
+        HistoryItem(number, *what, START_MS + number, HERE)
+        for number, what in enumerate(happened, 2)
+    ]
+    succeeded = observation.state is AttemptState.SUCCEEDED
+    attempt = dataclasses.replace(attempt, accepted=succeeded)
+    return dataclasses.replace(
+        job,
+        state=JobState.COMPLETED if succeeded else JobState.FAILED,
+        message="" if succeeded else observation.message,
+        revision=5,
+        attempts=(attempt,),
+        history=(*job.history[:1], *items),
+        counts={"done": 1, "running": 0, "waiting": 0, "failed": 0},
+        modified_ms=START_MS + 2000,
+    )
+
+
+def node_detail(node: NodeId, name: str, **changes: object) -> NodeDetail:
+    reading = NodeReading(
+        node,
+        name,
+        True,
+        roles=("orchestrate", "compute"),
+        capacity=Resources(2000, 8_000_000_000, 100_000_000_000),
+        engines=("scripted", "wasm"),
+        sources=("inline", "local", "mesh"),
+        publishers=("mesh",),
+        labels={"os": "linux", "site": name},
+        data=(DataEntry("/data/readings", 20_000_000, START_MS),),
+    )
+    detail = NodeDetail(
+        reading,
+        PeerState.ALIVE,
+        is_self=node == HERE,
+        boot=1,
+        addresses=("127.0.0.1:1235",),
+        version="0.1.0",
+        engine_versions={"wasm": "45"},
+        used=Resources(500, 512_000_000, 0),
+        running=1,
+        queued=0,
+        since_ms=START_MS,
+        linked=True,
+    )
+    return dataclasses.replace(detail, **changes)
+
+
+class FakeDoors:
+    """Jobs in a dictionary; `change` is news about one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.jobs: dict[JobId, JobReading] = {}
+        self.keys: dict[str, JobId] = {}
+        self.submits: list[SubmitJob] = []
+        self.stops: list[StopJob] = []
+        self.remote: dict[Digest, bytes] = {}
+        self.logs: list[tuple[Sequence[tuple[int, bytes]], int, bool]] = []
+        self.nodes = (node_detail(HERE, "here"), node_detail(THERE, "there"))
+        self.broken = False
+        self.outcome: Callable[[JobReading], JobReading] = lambda job: job
+        """What becomes of a job the moment it is submitted."""
+        self._changed = trio.Event()
+        self._random = Random(1)
+        self.status = NodeStatus(
+            node=HERE,
+            name="here",
+            cluster="c" * 64,
+            version="0.1.0",
+            data_dir=folder,
+            mesh_addresses=("127.0.0.1:1235",),
+            api_addresses=("127.0.0.1:1234",),
+            started_ms=START_MS,
+        )
+
+    def change(self, job: JobReading) -> None:
+        self.jobs[job.id] = job
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def ask(self, command: Command) -> Reply:
+        await trio.lowlevel.checkpoint()
+        if self.broken:
+            raise RuntimeError("a secret detail of this node")
+        match command:
+            case SubmitJob():
+                return self._submit(command)
+            case GetJob(job, namespace):
+                return self._find(job, namespace)
+            case StopJob(job, namespace):
+                self.stops.append(command)
+                found = self._find(job, namespace)
+                if isinstance(found, Problem):
+                    return found
+                if found.state in (JobState.COMPLETED, JobState.FAILED):
+                    return Problem("ResourceInUse", f"{job} is already over", status=409)
+                already = found.state is JobState.STOPPED
+                self.change(dataclasses.replace(found, state=JobState.STOPPED))
+                return StopTaken(found.id, already)
+            case ListJobs():
+                if command.next_token and command.next_token != "next":
+                    return Problem("BadRequest", "next_token is not one of this call's")
+                jobs = tuple(self.jobs.values())
+                return JobsPage(jobs[: command.limit or None], "")
+            case ListNodes():
+                return self.nodes
+            case ExplainJob(job, namespace):
+                found = self._find(job, namespace)
+                if isinstance(found, Problem):
+                    return found
+                verdicts = (
+                    Verdict(HERE, Refusal.CAPACITY, "2 cores are in use"),
+                    Verdict(THERE, None, score=70, reasons={"locality": 50}),
+                )
+                waiting = Waiting(1, verdicts[:1], possible=True)
+                job = dataclasses.replace(found, waiting=waiting)
+                return Explanation(job, verdicts, {HERE: "here", THERE: "there"})
+        raise AssertionError(command)
+
+    def _submit(self, command: SubmitJob) -> Reply:
+        self.submits.append(command)
+        try:
+            spec = parse_job_untrusted(command.document)
+        except SpecError as error:
+            return Problem("ValidationError", str(error), component="APIServer")
+        if command.key in self.keys:
+            return Submitted(self.keys[command.key], created=False)
+        job_id = random_job_id(self._random)
+        if spec.name:
+            job_id = named_job_id(spec.namespace, spec.name)
+            if job_id in self.jobs:
+                return Problem("ResourceInUse", f"there is a job {spec.name!r} already", status=409)
+        if command.key:
+            self.keys[command.key] = job_id
+        job = job_reading(id=job_id, name=spec.name, spec=spec, namespace=spec.namespace)
+        self.change(self.outcome(job))
+        return Submitted(job_id)
+
+    def _find(self, job: str, namespace: str) -> JobReading | Problem:
+        for one in self.jobs.values():
+            if one.name == job and one.namespace == (namespace or "default"):
+                return one
+        found = [one for one in self.jobs.values() if one.id.startswith(job)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            return Problem("MultipleJobsFound", f"{len(found)} jobs begin with {job}", status=409)
+        return Problem("NotFound", f"job not found: {job}", status=404)
+
+    async def wait_job_changed(self, job: JobId, revision: int) -> None:
+        while (self.jobs[job].revision if job in self.jobs else 0) == revision:
+            await self._changed.wait()
+
+    def keep(self, content: bytes) -> Digest:
+        digest = Digest(hashlib.sha256(content).hexdigest())
+        (self.folder / digest).write_bytes(content)
+        return digest
+
+    def blob_path(self, digest: Digest) -> Path | None:
+        path = self.folder / digest
+        return path if path.exists() else None
+
+    async def fetch_blob(self, digest: Digest, holders: Sequence[NodeId]) -> Path:
+        await trio.lowlevel.checkpoint()
+        self.asked_holders = tuple(holders)
+        if digest in self.remote:
+            self.keep(self.remote[digest])
+        path = self.blob_path(digest)
+        if path is None:
+            raise BlobUnavailable(f"Nobody has {digest[:12]}.")
+        return path
+
+    async def keep_blob(
+        self, digest: Digest, chunks: AsyncIterator[bytes], *, limit_bytes: int
+    ) -> int:
+        content = b"".join([chunk async for chunk in chunks])
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError("The bytes are not those of the digest.")
+        self.keep(content)
+        return len(content)
+
+    async def read_logs(
+        self, attempt: AttemptId, node: NodeId, *, offset: int, limit: int
+    ) -> tuple[Sequence[tuple[int, bytes]], int, bool]:
+        await trio.lowlevel.checkpoint()
+        if offset < len(self.logs):
+            parts, _, ended = self.logs[offset]
+            return parts, offset + 1, ended
+        return (), offset, bool(self.logs) and self.logs[-1][2]

@@ -1,0 +1,152 @@
+"""Log sockets, over a real server: frames and close codes are what clients depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+from websockets.sync.client import connect
+
+from mesh.edge.http.logs import choose_attempt
+from mesh.edge.http.server import serve
+from scheduler.jobs import AttemptState, Observation
+from tests.mesh.edge.captures import FIXTURES
+from tests.mesh.edge.fake_doors import FakeDoors, attempt_reading, finished, job_reading
+
+JOB = job_reading()
+
+
+@pytest.fixture
+async def url(doors: FakeDoors) -> AsyncIterator[str]:
+    async with trio.open_nursery() as nursery:
+        [bound] = await nursery.start(partial(serve, doors, bind=["127.0.0.1:0"]))
+        yield bound.replace("http://", "ws://") + "/api/v1/orchestrator/jobs"
+        nursery.cancel_scope.cancel()
+
+
+def read_all(url: str) -> tuple[list[str], int]:
+    """Every frame, and the code of the close."""
+    with connect(url, proxy=None) as socket:
+        frames = [str(frame) for frame in socket]
+        assert socket.close_code is not None
+        return frames, socket.close_code
+
+
+async def frames_of(url: str) -> tuple[list[Any], int]:
+    frames, code = await trio.to_thread.run_sync(read_all, url)
+    assert all(one.endswith("\n") for one in frames)
+    return [json.loads(one) for one in frames], code
+
+
+def line(stream: int, text: str) -> dict[str, Any]:
+    return {"value": {"Type": stream, "Line": text}}
+
+
+@pytest.mark.real("loopback")
+async def test_a_finished_execution_is_told_as_captured(doors: FakeDoors, url: str) -> None:
+    doors.change(finished(JOB))
+    doors.logs = [([(1, b"printed\n")], 1, True)]
+    theirs = json.loads((FIXTURES / "14-job-logs.json").read_text())["exchanges"][0]["frames"]
+    frames, code = await trio.to_thread.run_sync(read_all, f"{url}/{JOB.id}/logs")
+    assert frames == [theirs[0]["payload"]]
+    assert code == theirs[1]["code"] == 1000
+
+
+@pytest.mark.real("loopback")
+async def test_streams_stay_apart_and_letters_whole(doors: FakeDoors, url: str) -> None:
+    doors.change(finished(JOB))
+    euro = "€".encode()
+    doors.logs = [([(1, b"a" + euro[:1]), (2, b"\xff")], 1, False), ([(1, euro[1:])], 2, True)]
+    frames, code = await frames_of(f"{url}/{JOB.id}/logs")
+    assert frames == [line(1, "a"), line(2, "\ufffd"), line(1, "€")]
+    assert code == 1000
+
+
+@pytest.mark.real("loopback")
+async def test_without_follow_what_exists_is_told(doors: FakeDoors, url: str) -> None:
+    doors.change(dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),)))
+    doors.logs = [([(1, b"so far")], 1, False)]
+    assert await frames_of(f"{url}/{JOB.id}/logs") == ([line(1, "so far")], 1000)
+
+
+@pytest.mark.real("loopback")
+async def test_follow_waits_for_an_execution_and_its_end(doors: FakeDoors, url: str) -> None:
+    doors.change(JOB)
+    doors.logs = [([(1, b"one\n")], 1, False)]
+    async with trio.open_nursery() as nursery:
+
+        async def go_on() -> None:
+            await trio.sleep(0.05)
+            placed = dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),), revision=2)
+            doors.change(placed)
+            await trio.sleep(0.05)
+            doors.logs.append(([(1, b"two\n")], 2, True))
+
+        nursery.start_soon(go_on)
+        frames, code = await frames_of(f"{url}/{JOB.id}/logs?follow=true")
+    assert frames == [line(1, "one\n"), line(1, "two\n")]
+    assert code == 1000
+
+
+@pytest.mark.real("loopback")
+async def test_tail_leaves_out_what_was(doors: FakeDoors, url: str) -> None:
+    doors.change(dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),)))
+    doors.logs = [([(1, b"before")], 1, False)]
+    async with trio.open_nursery() as nursery:
+
+        async def go_on() -> None:
+            await trio.sleep(0.2)
+            doors.logs.append(([(1, b"after")], 2, True))
+
+        nursery.start_soon(go_on)
+        frames, _ = await frames_of(f"{url}/{JOB.id}/logs?tail=true")
+    assert frames == [line(1, "after")]
+
+
+@pytest.mark.real("loopback")
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("j-none/logs", "job not found"),
+        (f"{JOB.id}/logs", "no executions found"),
+        (f"{JOB.id}/logs?execution_id=e-9", "no execution e-9"),
+        (f"{JOB.id}/logs?follow=maybe", "follow must be"),
+    ],
+)
+async def test_problems_are_frames(doors: FakeDoors, url: str, path: str, reason: str) -> None:
+    doors.change(JOB)
+    [frame], code = await frames_of(f"{url}/{path}")
+    assert reason in frame["error"]
+    assert frame["value"] == {"Type": 0, "Line": ""}
+    assert code == 1000
+
+
+def attempt(name: str, state: AttemptState, **changes: object) -> Any:
+    return attempt_reading(JOB.id, id=name, observation=Observation(state), **changes)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [("", "e-b"), ("e-a", "e-a"), ("e-", None), ("e-d", "e-d"), ("e-x", None)],
+)
+def test_choice(wanted: str, chosen: str | None) -> None:
+    attempts = [
+        attempt("e-a", AttemptState.FAILED, modified_ms=1),
+        attempt("e-b", AttemptState.FAILED, modified_ms=2),
+        attempt("e-d", AttemptState.REFUSED, modified_ms=3),
+    ]
+    found = choose_attempt(attempts, wanted)
+    assert (found.id if found else None) == chosen
+
+
+def test_the_accepted_one_is_preferred() -> None:
+    attempts = [
+        attempt("e-a", AttemptState.SUCCEEDED, accepted=True, modified_ms=1),
+        attempt("e-b", AttemptState.FAILED, modified_ms=2),
+    ]
+    assert choose_attempt(attempts, "").id == "e-a"

@@ -1,0 +1,219 @@
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from mesh.gossip.events import LinkId
+from mesh.member.commands import GetJob, JobReading, Problem
+from mesh.member.events import Answer, BlobKept, Changed, CommandReceived
+from mesh.node.doors import RESTARTING, BlobUnavailable, Doors, NodeStatus
+from scheduler.ids import AttemptId, JobId, NodeId, blob_digest
+from scheduler.jobs import JobState
+from storage.blobs import BlobStore
+from storage.errors import Unavailable
+
+ME, OTHER, THIRD = NodeId("n-me"), NodeId("n-other"), NodeId("n-third")
+JOB = JobId("j-1")
+ATTEMPT = AttemptId("e-1")
+
+
+class FakeRequests:
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.answer: Any = Unavailable("No holder.")
+
+    async def fetch_blob(self, digest: str, links: list[LinkId]) -> Any:
+        self.asked.append(list(links))
+        return self._give()
+
+    async def fetch_logs(self, link: LinkId, attempt: AttemptId, offset: int, limit: int) -> Any:
+        self.asked.append((link, offset, limit))
+        return self._give()
+
+    def _give(self) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Room:
+    def __init__(self, folder: Path) -> None:
+        self.posted: list[Any] = []
+        self.requests = FakeRequests()
+        self.links = {OTHER: LinkId(7), THIRD: LinkId(8)}
+        self.doors = Doors(
+            status=NodeStatus(ME, "me", "00", "1", folder, (), (), 0),
+            post=self.posted.append,
+            blobs=BlobStore(folder),
+            requests=self.requests,
+            links=lambda: self.links,
+            read_logs=self._read_logs,
+        )
+
+    async def _read_logs(self, attempt: AttemptId, offset: int, limit: int) -> Any:
+        return [(1, b"here")], offset + 4, True
+
+    def answer(self, reply: Any) -> None:
+        """The member answers the oldest command that waits."""
+        command = next(one for one in self.posted if type(one) is CommandReceived)
+        self.posted.remove(command)
+        self.doors.answered(Answer(command.token, reply))
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path / "blobs")
+
+
+def reading(revision: int) -> JobReading:
+    return JobReading(
+        JOB, "", "default", None, JobState.PENDING, "", False, 1, revision, 0, 0, None, ME, {}
+    )
+
+
+async def test_each_command_gets_its_own_answer(room: Room, nursery) -> None:
+    replies: dict[str, Any] = {}
+
+    async def ask(name: str) -> None:
+        replies[name] = await room.doors.ask(GetJob(name))
+
+    nursery.start_soon(ask, "a")
+    await trio.testing.wait_all_tasks_blocked()
+    nursery.start_soon(ask, "b")
+    await trio.testing.wait_all_tasks_blocked()
+    first, second = room.posted
+    room.doors.answered(Answer(second.token, f"for {second.command.job}"))
+    room.doors.answered(Answer(first.token, f"for {first.command.job}"))
+    room.doors.answered(Answer(999, "nobody asked"))
+    await trio.testing.wait_all_tasks_blocked()
+    assert replies == {"a": "for a", "b": "for b"}
+
+
+async def test_member_that_is_gone_answers_with_a_problem(room: Room, nursery) -> None:
+    replies: list[Any] = []
+
+    async def ask() -> None:
+        replies.append(await room.doors.ask(GetJob("x")))
+        replies.append(await room.doors.wait_job_changed(JOB, 0))
+
+    nursery.start_soon(ask)
+    await trio.testing.wait_all_tasks_blocked()
+    room.doors.restarting()
+    await trio.testing.wait_all_tasks_blocked()
+    assert replies == [RESTARTING]
+    room.answer(Problem("NotFound", "no such job"))
+    await trio.testing.wait_all_tasks_blocked()
+    room.doors.restarting()
+    await trio.testing.wait_all_tasks_blocked()
+    assert replies == [RESTARTING, None]
+
+
+@pytest.mark.parametrize(
+    ("known", "revision", "waits"),
+    [
+        (reading(3), 3, True),
+        (reading(3), 2, False),
+        (Problem("NotFound", "no"), 0, True),
+        (Problem("NotFound", "no"), 1, False),
+    ],
+    ids=["unchanged", "changed before", "unknown", "gone"],
+)
+async def test_waiting_for_a_change(
+    room: Room, nursery, known: Any, revision: int, waits: bool
+) -> None:
+    done = trio.Event()
+
+    async def wait() -> None:
+        await room.doors.wait_job_changed(JOB, revision)
+        done.set()
+
+    nursery.start_soon(wait)
+    await trio.testing.wait_all_tasks_blocked()
+    room.answer(known)
+    await trio.testing.wait_all_tasks_blocked()
+    assert done.is_set() is not waits
+    room.doors.changed(Changed(jobs=("j-other",)))
+    await trio.testing.wait_all_tasks_blocked()
+    assert done.is_set() is not waits
+    room.doors.changed(Changed(jobs=(JOB,)))
+    await trio.testing.wait_all_tasks_blocked()
+    assert done.is_set()
+    assert room.doors._watches == {}
+
+
+async def test_change_between_the_question_and_its_answer_is_not_missed(
+    room: Room, nursery
+) -> None:
+    done = trio.Event()
+
+    async def wait() -> None:
+        await room.doors.wait_job_changed(JOB, 3)
+        done.set()
+
+    nursery.start_soon(wait)
+    await trio.testing.wait_all_tasks_blocked()
+    room.doors.changed(Changed(jobs=(JOB,)))
+    room.answer(reading(3))
+    await trio.testing.wait_all_tasks_blocked()
+    assert done.is_set()
+
+
+async def test_waiter_that_goes_away_leaves_nothing(room: Room) -> None:
+    with trio.move_on_after(0):
+        await room.doors.wait_job_changed(JOB, 0)
+    assert room.doors._watches == {}
+    assert room.doors._asks == {}
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_blob_from_a_client(room: Room) -> None:
+    digest = blob_digest(b"abcdef")
+    assert room.doors.blob_path(digest) is None
+    assert await room.doors.keep_blob(digest, chunks(b"abc", b"def"), limit_bytes=6) == 6
+    path = room.doors.blob_path(digest)
+    assert path is not None
+    assert path.read_bytes() == b"abcdef"
+    assert room.posted == [BlobKept(digest)]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"abcdeX", "digest"), (b"abcdefg", "More than the 6 bytes")]
+)
+async def test_bad_blob_from_a_client_leaves_nothing(
+    room: Room, tmp_path: Path, data: bytes, words: str
+) -> None:
+    digest = blob_digest(b"abcdef")
+    with pytest.raises(ValueError, match=words):
+        await room.doors.keep_blob(digest, chunks(data), limit_bytes=6)
+    assert room.posted == []
+    assert list((tmp_path / "blobs" / "partial").iterdir()) == []
+
+
+async def test_holders_are_asked_first_then_every_peer(room: Room, tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"x").hexdigest()
+    room.requests.answer = (tmp_path / "x", True)
+    assert await room.doors.fetch_blob(digest, [THIRD, NodeId("n-away")]) == tmp_path / "x"
+    assert room.requests.asked == [[LinkId(8), LinkId(7)]]
+    assert room.posted == [BlobKept(digest)]
+
+
+async def test_blob_that_nobody_has_names_its_holders(room: Room) -> None:
+    with pytest.raises(BlobUnavailable, match="Known holders: n-away"):
+        await room.doors.fetch_blob(blob_digest(b"x"), [NodeId("n-away")])
+
+
+async def test_logs_here_there_and_nowhere(room: Room) -> None:
+    assert await room.doors.read_logs(ATTEMPT, ME, offset=5, limit=9) == ([(1, b"here")], 9, True)
+    room.requests.answer = ([(2, b"there")], 12, False)
+    assert await room.doors.read_logs(ATTEMPT, OTHER, offset=5, limit=9) == room.requests.answer
+    assert room.requests.asked == [(LinkId(7), 5, 9)]
+    with pytest.raises(BlobUnavailable, match="n-away cannot be reached"):
+        await room.doors.read_logs(ATTEMPT, NodeId("n-away"), offset=0, limit=9)
