@@ -1,0 +1,1 @@
+"""Judges of a simulated run: each watches invariants of its own and names the first breach."""

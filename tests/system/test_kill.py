@@ -1,0 +1,123 @@
+"""kill -9 of a node: no worker outlives it, and nothing that it acknowledged is lost."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from tests.runtime.programs import assemble
+from tests.system.mesh_processes import (
+    FINAL,
+    JOBS,
+    Api,
+    Mesh,
+    Node,
+    execution_states,
+    executions,
+    is_alive,
+    message_of,
+    scripted_job,
+    state_of,
+    until,
+    wasm_job,
+)
+
+pytestmark = [pytest.mark.real("loopback"), pytest.mark.real("wasm")]
+
+SUBMITTED = 50
+KILL_AFTER = 20
+CLIENTS = 4
+
+
+def _kill_with_workers(node: Node) -> None:
+    """Kill it and see that its workers end too."""
+    workers = until(node.workers, "it has workers")
+    node.kill()
+    until(lambda: not any(map(is_alive, workers)), "no worker outlives its node", patience_s=5)
+
+
+def test_a_spinning_guest_ends_with_its_node_and_runs_again_but_not_for_ever(mesh: Mesh) -> None:
+    node = mesh.started("alone", options={"alone": ["--no-mdns"]})["alone"]
+    job = node.api.run_program("spin", Name="kills-its-node")
+    for attempt in range(1, 4):
+        document = node.api.running(job)
+        assert execution_states(document) == [*["Failed"] * (attempt - 1), "Running"]
+        _kill_with_workers(node)
+        node.start().ready()
+    done = node.api.finished(job)
+    assert state_of(done) == "Failed"
+    assert "process ended while this ran" in message_of(done)
+    assert [one["Mesh"]["Reason"] for one in executions(done)] == ["node_restart"] * 3
+
+
+def _submit_until_dead(api: Api, numbers: range, acknowledged: list[str], enough: Event) -> None:
+    for number in numbers:
+        try:
+            answer = api.submit(scripted_job(Name=f"job-{number}"))
+        except OSError:
+            return
+        assert answer.status == 200, answer
+        acknowledged.append(answer.body["JobID"])
+        if len(acknowledged) >= KILL_AFTER:
+            enough.set()
+
+
+def test_every_acknowledged_job_is_there_after_a_kill(mesh: Mesh) -> None:
+    node = mesh.started("alone", options={"alone": ["--no-mdns"]})["alone"]
+    api, acknowledged, enough = node.api, list[str](), Event()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for client in range(CLIENTS):
+            numbers = range(client, SUBMITTED, CLIENTS)
+            clients.submit(_submit_until_dead, api, numbers, acknowledged, enough)
+        assert enough.wait(30), "jobs are acknowledged"
+        _kill_with_workers(node)
+    assert KILL_AFTER <= len(acknowledged) < SUBMITTED
+    api = node.start().ready().api
+    jobs = api.jobs()
+    assert [job for job in acknowledged if job not in jobs] == []
+
+    def all_over() -> bool:
+        return all(one["State"]["StateType"] in FINAL for one in api.jobs().values())
+
+    until(all_over, "every job is over")
+    assert {one["State"]["StateType"] for one in api.jobs().values()} == {"Completed"}
+
+
+def test_an_attempt_on_a_killed_peer_is_told_once_it_is_back(mesh: Mesh) -> None:
+    mesh.started("north", "south", options={"south": ["--label", "site=south"]})
+    north, south = mesh["north"], mesh["south"]
+    only_south = [{"Key": "site", "Operator": "=", "Values": ["south"]}]
+    module = assemble("spin")
+    until(lambda: _labels(north, "south").get("site") == "south", "north knows south's labels")
+    job = north.api.run(wasm_job(module, Constraints=only_south, Name="spins"), module)
+    north.api.running(job)
+    _kill_with_workers(south)
+    until(lambda: north.api.peers()["south"] == "unreachable", "north notices")
+    south.start().ready()
+
+    def told() -> bool:
+        document = north.api.job(job)
+        return execution_states(document)[:1] == ["Failed"]
+
+    until(told, "north hears what became of it")
+    first = executions(north.api.job(job))[0]
+    assert first["Mesh"]["Reason"] == "node_restart"
+    north.api.running(job)
+    north.api.stop_job(job)
+    assert state_of(north.api.finished(job)) == "Stopped"
+    until(lambda: state_of(south.api.job(job)) == "Stopped", "the stop is known at south")
+    until(lambda: _nothing_runs(south), "and obeyed")
+
+
+def _labels(node: Node, name: str) -> dict[str, str]:
+    nodes = node.api.get("/api/v1/orchestrator/nodes")["Nodes"]
+    (found,) = [one for one in nodes if one["Mesh"]["Name"] == name]
+    return found["Info"]["Labels"]
+
+
+def _nothing_runs(node: Node) -> bool:
+    items = [one for job in node.api.jobs() for one in executions(node.api.job(job))]
+    assert node.api.call("GET", JOBS).status == 200
+    return not [one for one in items if one["Mesh"]["State"] not in ("Failed", "Cancelled")]
