@@ -78,10 +78,12 @@ class EngineEnded:
 
 @dataclass(frozen=True, slots=True)
 class ResultsStored:
-    """The result is on disk under its digest."""
+    """The result is on disk under its digest, but for its `small` blobs: the member writes these
+    with the record that names the manifest, in one flush."""
 
     manifest: Digest
     size_bytes: int
+    small: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ from runtime.attempt import (
     StoreResults,
 )
 from runtime.logs import LogPage, Logs
-from runtime.ports import Engine, EngineJob, Mount
-from runtime.results import store_results
+from runtime.ports import Engine, EngineJob, LastingEngine, Mount
+from runtime.results import Keeper, store_results
 from scheduler.ids import AttemptId, Digest, NodeId
 from scheduler.jobs import Failure, Input, Refusal
 from storage.blobs import BlobStore
@@ -59,6 +59,8 @@ class _Work:
     changed: trio.Event = field(default_factory=trio.Event)
     fetched: list[tuple[Input, Fetched]] = field(default_factory=list)
     engine: Engine | None = None
+    left_with: LastingEngine | None = None
+    """Keeps something of the attempt until it is released."""
 
 
 class Executor:
@@ -92,6 +94,8 @@ class Executor:
             self._nursery = nursery
             for engine in self._engines.values():
                 nursery.start_soon(engine.serve)
+                if isinstance(engine, LastingEngine):
+                    nursery.start_soon(engine.sweep)
             task_status.started()
             await trio.sleep_forever()
 
@@ -112,7 +116,7 @@ class Executor:
                 self._nursery.start_soon(self._stop, attempt, work, grace_s)
             case CleanUp():
                 del self._works[attempt]
-                self._nursery.start_soon(self._clean_up, work)
+                self._nursery.start_soon(self._clean_up, attempt, work)
 
     def holds(self, attempt: AttemptId) -> bool:
         """Whether the attempt is under way here: its log may still grow."""
@@ -183,6 +187,8 @@ class Executor:
             self._report(attempt, _engine_failure(f"This node has no {kind} engine."))
             return
         work.engine = engine
+        if isinstance(engine, LastingEngine):
+            work.left_with = engine
         try:
             job = self._engine_job(attempt, work, order)
             ended = await engine.run(job, lambda: self._report(attempt, EngineStarted()))
@@ -225,9 +231,7 @@ class Executor:
     ) -> None:
         event: AttemptEvent
         try:
-            event = ResultsStored(
-                *await trio.to_thread.run_sync(self._store_blocking, work.folder, order, outcome)
-            )
+            event = await trio.to_thread.run_sync(self._store_blocking, work.folder, order, outcome)
         except (StorageError, ManifestError) as error:
             event = ResultsFailed(f"The result was not kept: {error}")
         except OSError as error:
@@ -236,10 +240,9 @@ class Executor:
             event = ResultsFailed(f"The result was not kept: {error!r}.")
         self._report(attempt, event)
 
-    def _store_blocking(
-        self, folder: Path, order: Order, outcome: EngineEnded
-    ) -> tuple[Digest, int]:
-        return store_results(
+    def _store_blocking(self, folder: Path, order: Order, outcome: EngineEnded) -> ResultsStored:
+        keeper = Keeper(self._blobs)
+        manifest, size_bytes = store_results(
             order.attempt,
             outcome,
             stdout=folder / "stdout",
@@ -248,19 +251,22 @@ class Executor:
                 (result.name, folder / "outputs" / str(number))
                 for number, result in enumerate(order.spec.task.result_paths)
             ],
-            blobs=self._blobs,
+            blobs=keeper,
         )
+        return ResultsStored(manifest, size_bytes, tuple(keeper.small.values()))
 
     async def _stop(self, attempt: AttemptId, work: _Work, grace_s: float) -> None:
         if work.engine is not None:
             await work.engine.stop(attempt, grace_s)
 
-    async def _clean_up(self, work: _Work) -> None:
+    async def _clean_up(self, attempt: AttemptId, work: _Work) -> None:
         for scope in work.steps:
             scope.cancel()
         while work.steps:
             work.changed = trio.Event()
             await work.changed.wait()
+        if work.left_with is not None:
+            await work.left_with.release(attempt)
         for _, fetched in work.fetched:
             fetched.close()
         await trio.to_thread.run_sync(_remove_folder, work.folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import trio
 
@@ -63,6 +63,8 @@ class EngineSetup:
 
     data_dir: Path
     options: Mapping[str, str] = field(default_factory=dict)
+    """`cluster` and `node` for those that label what they leave on the machine; others are an
+    engine's own."""
 
 
 class Engine(Protocol):
@@ -81,11 +83,35 @@ class Engine(Protocol):
 
     async def run(self, job: EngineJob, started: Callable[[], None]) -> EngineEnded:
         """Run to the end; call `started` once when the program begins. Cancelled, it leaves
-        nothing."""
+        nothing, or what `adopt` of a `LastingEngine` goes on with."""
         ...
 
     async def stop(self, attempt: AttemptId, grace_s: float) -> None:
         """End a run: `run` then returns with exit code None. An attempt not running is no error."""
+        ...
+
+
+@runtime_checkable
+class LastingEngine(Engine, Protocol):
+    """An engine whose programs outlive the node's process, and are found again after it."""
+
+    async def survivors(self) -> tuple[AttemptId, ...]:
+        """Attempts of this node that left something, whether it runs, has ended or never began."""
+        ...
+
+    async def adopt(self, job: EngineJob, started: Callable[[], None]) -> EngineEnded | None:
+        """As `run`, with what an earlier process of this node began: its output files are gone on
+        with where they end. None where nothing has ever begun: then it is as if never asked. The
+        job's inputs are not looked at."""
+        ...
+
+    async def release(self, attempt: AttemptId) -> None:
+        """Its result is durable, or nobody wants it: remove what is left of it."""
+        ...
+
+    async def sweep(self) -> None:
+        """Remove what attempts left that were neither run nor adopted since this process began, now
+        and whenever the engine comes back. For after the last `adopt` has been called."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 
+from runtime.engines.docker import DockerEngine
 from runtime.engines.scripted import ScriptedEngine
 from runtime.engines.wasm import WasmEngine
 from runtime.ports import Engine, EngineFactory, EngineSetup
@@ -12,7 +13,7 @@ from runtime.ports import Engine, EngineFactory, EngineSetup
 ENTRY_POINT_GROUP = "bacalhau_mesh.engines"
 """A plug-in's entry point names a function that makes its engine of an `EngineSetup`."""
 
-BUILT_IN: tuple[EngineFactory, ...] = (WasmEngine, ScriptedEngine)
+BUILT_IN: tuple[EngineFactory, ...] = (WasmEngine, DockerEngine, ScriptedEngine)
 
 PluginLoader = Callable[[], EngineFactory]
 

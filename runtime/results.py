@@ -12,10 +12,42 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runtime.attempt import EngineEnded
-from scheduler.ids import AttemptId, Digest
+from scheduler.ids import AttemptId, Digest, blob_digest
 from storage.blobs import BlobStore
 from storage.digest import MAX_ENTRIES, Entry, EntryKind, Manifest, encode_manifest
 from storage.errors import TooLarge
+
+SMALL_BYTES = 16 * 1024
+"""Up to here a blob goes with the record, not into a file of its own: a file costs two flushes of
+the disk, and most results are a few lines."""
+SMALL_TOTAL_BYTES = 128 * 1024
+"""Of one attempt: a flush is shared by all that wait for it."""
+
+
+class Keeper:
+    """Blobs of one attempt: large ones become files, small ones wait for the record's flush."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self.small: dict[Digest, bytes] = {}
+        self._blobs = blobs
+        self._small_bytes = 0
+
+    def keep_bytes(self, data: bytes) -> Digest:
+        """These bytes; their address."""
+        if len(data) > SMALL_BYTES or self._small_bytes + len(data) > SMALL_TOTAL_BYTES:
+            return self._blobs.keep_bytes(data)
+        digest = blob_digest(data)
+        if digest not in self.small:
+            self.small[digest] = data
+            self._small_bytes += len(data)
+        return digest
+
+    def keep_file(self, path: Path) -> tuple[Digest, int]:
+        """A finished file of ours, moved or read; its address and size in bytes."""
+        size_bytes = path.stat().st_size
+        if size_bytes > SMALL_BYTES:
+            return self._blobs.keep_file(path)
+        return self.keep_bytes(path.read_bytes()), size_bytes
 
 
 def store_results(
@@ -25,7 +57,7 @@ def store_results(
     stdout: Path,
     stderr: Path,
     outputs: Sequence[tuple[str, Path]],
-    blobs: BlobStore,
+    blobs: Keeper,
 ) -> tuple[Digest, int]:
     """Keep everything; digest of the manifest, and bytes of all that it names. `outputs` are result
     paths by name. Files are moved, not copied. Raises StorageError, ManifestError or OSError."""
@@ -47,7 +79,7 @@ def store_results(
     return digest, stdout_bytes + stderr_bytes + kept
 
 
-def _keep_stream(path: Path, blobs: BlobStore) -> tuple[Digest, int]:
+def _keep_stream(path: Path, blobs: Keeper) -> tuple[Digest, int]:
     if path.exists():
         return blobs.keep_file(path)
     return blobs.keep_bytes(b""), 0
@@ -58,7 +90,7 @@ def _cut(stream: str, missing_bytes: int) -> Iterator[Entry]:
         yield Entry(f"{stream} (rest, not kept)", EntryKind.NOTE, missing_bytes)
 
 
-def _keep_below(name: str, folder: Path, blobs: BlobStore) -> Iterator[Entry]:
+def _keep_below(name: str, folder: Path, blobs: Keeper) -> Iterator[Entry]:
     with os.scandir(folder) as scanned:
         items = sorted(scanned, key=lambda item: item.name)
     for item in items:

@@ -94,6 +94,31 @@ class Failure(str, Enum):
     NODE_RESTART = "node_restart"
 
 
+class Expiry(str, Enum):
+    """Which of a job's own time limits ran out."""
+
+    QUEUE_TIMEOUT = "queue_timeout"
+    """Some slot was not placed in time: nothing is placed any more, what runs may end."""
+    TOTAL_TIMEOUT = "total_timeout"
+    """The whole was not done in time: what still runs is stopped too."""
+
+
+class StopReason(str, Enum):
+    """Why an owner asks an attempt to stop."""
+
+    JOB_STOPPED = "job_stopped"
+    SUPERSEDED = "superseded"
+    """Its version did not win."""
+    ALREADY_DONE = "already_done"
+    """Its slot has an accepted result."""
+    DUPLICATE = "duplicate"
+    """Another attempt of its slot runs too, and is kept."""
+    WITHDRAWN = "withdrawn"
+    """It waits where another node could begin at once. Means nothing to one that has begun."""
+    QUEUE_TIMEOUT = "queue_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
+
+
 INFRASTRUCTURE_FAILURES = frozenset(
     {Failure.INPUT, Failure.ENGINE, Failure.RESULTS, Failure.NODE_RESTART}
 )

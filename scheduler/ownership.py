@@ -15,6 +15,8 @@ from scheduler.jobs import NodeReading
 
 ORCHESTRATE = "orchestrate"
 FIRST_TERM = 1
+MAX_TAKEOVER_WAIT_S = 300.0
+"""Five minutes: a link that flaps all day costs a job twelve terms an hour, not one a second."""
 
 
 class Fence(NamedTuple):
@@ -42,6 +44,40 @@ def candidate(job: JobId, members: Iterable[NodeReading]) -> NodeId | None:
 def is_stale(claim: tuple[int, NodeId], greatest: tuple[int, NodeId] | None) -> bool:
     """A greater claim on the job is known: work placed under this one is refused (P5, I12)."""
     return greatest is not None and Fence(*claim) < Fence(*greatest)
+
+
+def takeover_wait_s(base_s: float, term: int) -> float:
+    """How long the owner at this term must have been silent before another may take over.
+
+    `base_s` for term 1, twice as long with each takeover, five minutes at most; 0 stays 0.
+    """
+    doublings = min(max(term - FIRST_TERM, 0), _MOST_DOUBLINGS)
+    return min(base_s * 2.0**doublings, MAX_TAKEOVER_WAIT_S)
+
+
+def may_take_over(
+    job: JobId,
+    me: NodeId,
+    members: Iterable[NodeReading],
+    *,
+    owner: tuple[int, NodeId],
+    silent_s: float,
+    base_s: float,
+) -> bool:
+    """Whether this node is to claim the next term now: the owner is gone and we rank first.
+
+    `silent_s` is how long the owner has been unreachable with no new record or register of it
+    arriving by any path; `base_s` the wait at term 1, 0 where its process is known dead. A
+    reachable owner keeps its job whoever ranks before it.
+    """
+    readings = list(members)
+    if any(one.reachable and one.node == owner[1] for one in readings):
+        return False
+    return silent_s >= takeover_wait_s(base_s, owner[0]) and candidate(job, readings) == me
+
+
+_MOST_DOUBLINGS = 64
+"""Beyond any bound: a term is a stranger's number and may be 2^53."""
 
 
 def _weight(job: JobId, node: NodeId) -> bytes:

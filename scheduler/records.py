@@ -53,6 +53,7 @@ class Kind(IntEnum):
     MEMBER_REVOKED = 13
     MEMBER_RETIRED = 14
     NODE_INTENT = 15
+    JOB_EXPIRED = 16
 
 
 class RecordError(ValueError):
@@ -264,6 +265,12 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
         Field(1, "number", COUNTER),
         Field(2, "intent", TEXT),
         Field(3, "reason", TEXT, required=False),
+    ),
+    Kind.JOB_EXPIRED: (
+        *_ABOUT_JOB,
+        Field(2, "version", DOT),
+        Field(3, "reason", TEXT),
+        Field(4, "elapsed_ms", COUNTER),
     ),
 }
 

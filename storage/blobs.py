@@ -89,6 +89,7 @@ class BlobStore:
         self._fallback = fallback
         shutil.rmtree(folder / PARTIAL, ignore_errors=True)
         (folder / PARTIAL).mkdir(parents=True, mode=0o700)
+        self._make_shelves()
 
     def path(self, digest: Digest) -> Path:
         """Where this blob stands or would stand; ValueError for what is no digest."""
@@ -180,11 +181,17 @@ class BlobStore:
             return
         os.fchmod(handle, 0o400)
         os.fsync(handle)
-        if not target.parent.exists():
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            _flush_folder(self.folder)
         os.rename(path, target)
         _flush_folder(target.parent)
+
+    def _make_shelves(self) -> None:
+        """All at once, at start: made when needed, each would cost one more flush then."""
+        wanted = {f"{number:02x}" for number in range(256)}
+        missing = wanted.difference(os.listdir(self.folder))
+        for name in missing:
+            (self.folder / name).mkdir(mode=0o700)
+        if missing:
+            _flush_folder(self.folder)
 
     def _keep_copy(self, path: Path) -> tuple[Digest, int]:
         stage = self.stage()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import pytest
 from hypothesis import settings
 
 from tests.real_parts import PARTS, expected_parts, verdict
+from tests.system.docker_engine import PrivateEngine, private_engine
 
 # A busy machine is no reason to fail. Where nobody looks on, the examples are the same each time.
 settings.register_profile("mesh", deadline=None, derandomize="CI" in os.environ)
@@ -32,3 +33,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(reason, pytrace=False)
         if what == "skip":
             pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
+    """One engine for all tests that need one and leave it running: mark them `real("docker")`."""
+    with private_engine(tmp_path_factory.mktemp("docker")) as engine:
+        yield engine

@@ -11,10 +11,10 @@ import functools
 import shutil
 import socket
 from collections.abc import Callable, Collection
-from pathlib import Path
+
+from tests.system import docker_engine
 
 MULTICAST_GROUP = "224.0.0.251"
-DOCKER_SOCKET = Path("/var/run/docker.sock")
 ANSWER_WAIT_S = 2.0
 
 
@@ -50,19 +50,6 @@ def _loopback() -> str | None:
     return None
 
 
-def _docker() -> str | None:
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(ANSWER_WAIT_S)
-            client.connect(str(DOCKER_SOCKET))
-            client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-            if b"200" not in client.recv(100):
-                return f"the Docker engine at {DOCKER_SOCKET} does not answer as one"
-    except OSError as error:
-        return f"no Docker engine answers at {DOCKER_SOCKET}: {error}"
-    return None
-
-
 def _nats() -> str | None:
     return None if shutil.which("nats-server") else "no nats-server on PATH"
 
@@ -70,7 +57,7 @@ def _nats() -> str | None:
 PARTS: dict[str, Callable[[], str | None]] = {
     "wasm": functools.cache(_wasm),
     "loopback": functools.cache(_loopback),
-    "docker": functools.cache(_docker),
+    "docker": functools.cache(docker_engine.absence),
     "nats": functools.cache(_nats),
 }
 """Name of each part, and what tells why it is absent (None when it is there)."""

@@ -130,6 +130,9 @@ def _watch(children: Sequence[_Child]) -> None:
 
 
 def _stop(children: Sequence[_Child]) -> None:
+    # A second Ctrl-C must not leave some of them behind: they are killed soon anyhow.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for child in children:
         child.process.send_signal(signal.SIGTERM)
     deadline_s = time.monotonic() + STOP_S

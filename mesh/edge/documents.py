@@ -76,7 +76,7 @@ NO_NAMES: Mapping[NodeId, str] = {}
 
 
 def job_document(reading: JobReading, names: Mapping[NodeId, str] = NO_NAMES) -> Document:
-    """One job as Bacalhau stores it, in its order of keys; `names` are those of nodes, for people."""
+    """One job as Bacalhau stores it, in its order of keys; `names` of nodes are for people."""
     spec = spec_document(reading.spec) if reading.spec is not None else _spec_not_here(reading)
     meta = {
         "bacalhau.org/orchestrator.id": reading.accepting_node,

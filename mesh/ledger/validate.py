@@ -55,6 +55,7 @@ WRITERS: Mapping[Kind, Writers] = {
     Kind.MEMBER_REVOKED: Writers(("admin",)),
     Kind.MEMBER_RETIRED: Writers(("admin", "orchestrate"), about="node"),
     Kind.NODE_INTENT: Writers(("admin", "admit"), about="node"),
+    Kind.JOB_EXPIRED: Writers(("orchestrate",)),
 }
 
 

@@ -40,8 +40,8 @@ from scheduler.ownership import FIRST_TERM, ORCHESTRATE
 from scheduler.records import Kind
 from scheduler.spec import encode_spec, parse_job_untrusted
 
-MAX_PUSHED_BYTES = 1 << 20
-"""A spec and the modules it names, pushed with the birth."""
+MAX_PUSHED_BYTES = (1 << 20) - 1024
+"""A spec and the modules it names, pushed with the birth: 1 MiB, less what frames them."""
 SUBMIT_ROLES = ("submit", ORCHESTRATE)
 FULL_ID_LENGTH = 38
 """`j-` and a UUID: a shorter text is a prefix."""

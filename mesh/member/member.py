@@ -59,7 +59,8 @@ from mesh.member.orchestrate import Orchestrate
 from mesh.member.outbox import Outbox
 from mesh.member.readings import read_node
 from mesh.trust import CertificateBook, CertificateError, Trust
-from scheduler.ids import AttemptId, NodeId
+from runtime.attempt import ResultsStored
+from scheduler.ids import AttemptId, NodeId, blob_digest
 from scheduler.instant import Instant
 
 ROUNDS_PER_TICK_MAX = 64
@@ -69,7 +70,7 @@ rounds waits for the next tick, so that a loop of refusals cannot stop the node.
 
 REFOLD_TIMER = "refold"
 REFOLD_AFTER_S = 1.0
-"""After the last records of a catch-up: folding 30,000 records takes a second, so it is done once."""
+"""After the last records of a catch-up: to fold 30,000 again takes a second, so it is done once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,9 @@ class Member:
             case Flushed(token):
                 self._flushed(token, now)
             case AttemptReported(attempt, told):
+                if isinstance(told, ResultsStored):
+                    small = [(blob_digest(data), data) for data in told.small]
+                    self._flushes.blobs(small, own=False)
                 self.compute.reported(attempt, told, now)
             case CapacityMeasured():
                 self._route(self._nodes.measured(event, now), now)

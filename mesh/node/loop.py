@@ -135,7 +135,7 @@ class Loop:
             effects: list[MemberEffect] = []
             for event in itertools.chain(self._timers.take_due(now.monotonic_s), events):
                 if isinstance(event, FlushFailed):
-                    continue
+                    return event
                 self._observe(event)
                 effects += self._member.handle(event, now)
             effects += self._member.end_tick(now)

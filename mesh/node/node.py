@@ -67,6 +67,7 @@ class ServeDoors(Protocol):
         self,
         doors: Doors,
         config: NodeConfig,
+        /,
         *,
         task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     ) -> Awaitable[None]:
@@ -280,7 +281,8 @@ class _Node:
             except NodeError as error:
                 self._observer.say(str(error))
                 wait_s = min(2 * wait_s, MAX_REOPEN_S)
-        # Links that the new member has not heard of would be deaf: peers dial again.
+        # The new member knows neither these links (peers dial again) nor the old one's attempts,
+        # whose last reports may be waiting.
         self._links.abort_all("this node's disk failed")
         self._mailbox.clear()
         doors.restarting()

@@ -23,6 +23,11 @@ _NOISE = (
     "unable to start container process: ",
     "Error response from daemon: ",
 )
+_INIT_FAILED = re.compile(
+    r"\s*(?:\[FATAL tini \(\d+\)\] exec (?P<command>.+) failed: (?P<reason>[^\n]+)"
+    r"|ERROR \(catatonit:\d+\): failed to exec pid1: (?P<other_reason>[^\n]+))\s*"
+)
+"""How the engines' init processes say that the command cannot be run; they exit 126 or 127."""
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "permission denied")
 
 
@@ -70,20 +75,27 @@ def not_started(image: str, refused: EngineRefused) -> CannotRun:
             Failure.ENGINE, "The engine of this node has no driver for GPUs: the job needs one."
         )
     if "error mounting" not in words and any(one in words for one in _NO_PROGRAM):
-        return CannotRun(
-            Failure.MODULE_INVALID,
-            f"The image {image} cannot run this command ({words}): check Entrypoint and "
-            "Parameters.",
-        )
+        return CannotRun(Failure.MODULE_INVALID, _no_command(image, words))
     failure = Failure.MODULE_INVALID if refused.status == 400 else Failure.ENGINE
     return CannotRun(failure, f"The container cannot be started: {words}.")
 
 
+def _no_command(image: str, reason: str) -> str:
+    return f"The image {image} cannot run this command ({reason}): check Entrypoint and Parameters."
+
+
 def how_it_ended(
-    state: Mapping[str, Any] | None, *, stopped: bool, engine_left: bool, memory_bytes: int
+    state: Mapping[str, Any] | None,
+    *,
+    stopped: bool,
+    engine_left: bool,
+    memory_bytes: int,
+    image: str,
+    stderr: str,
 ) -> tuple[int | None, str, str]:
     """(exit code, failure, sentence) of the `State` of a container that has ended; None is one that
-    somebody has removed. `stopped`: at our asking. `engine_left`: the engine was away meanwhile."""
+    somebody has removed. `stopped`: at our asking. `engine_left`: the engine was away meanwhile.
+    `stderr`: its end."""
     if stopped:
         return None, "", "The container was ended at our asking."
     if state is None:
@@ -96,4 +108,7 @@ def how_it_ended(
     if engine_left and code == KILLED:
         sentence = "The container was killed while the Docker engine was away."
         return None, Failure.ENGINE.value, sentence
+    if code in (126, 127) and (match := _INIT_FAILED.fullmatch(stderr)):
+        reason = match["other_reason"] or f"{match['command']}: {match['reason']}"
+        return None, Failure.MODULE_INVALID.value, _no_command(image, plain_words(reason))
     return code, "", ""

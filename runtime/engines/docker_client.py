@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -26,8 +26,6 @@ CALL_WAIT_S = 60
 """The SDK's own default: a start on a busy machine takes seconds."""
 UNIX = "unix://"
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
@@ -39,9 +37,11 @@ class EngineFacts:
     architecture: str
     """As images spell it: amd64, arm64."""
     podman: bool
+    root: bool
+    """Whether it runs as root: then a container's root is the machine's."""
 
 
-def socket_candidates(environment: Mapping[str, str]) -> Sequence[str]:
+def socket_candidates(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Places to look at, in order. EngineAway where DOCKER_HOST names no socket of this machine."""
     host = environment.get("DOCKER_HOST", "")
     if host.startswith(UNIX):
@@ -74,12 +74,13 @@ async def find_engine(environment: Mapping[str, str]) -> EngineFacts:
                 version["Os"],
                 version["Arch"],
                 podman="Podman Engine" in names,
+                root=os.stat(socket).st_uid == 0,
             )
         except EngineAway as error:
             reason = f"the engine at {socket}: {error}"
         except EngineRefused as error:
             reason = f"the engine at {socket} answers {error.status} to a plain question"
-        except (KeyError, AttributeError, TypeError):
+        except (KeyError, AttributeError, TypeError, OSError):
             reason = f"what answers at {socket} is no Docker engine"
     raise EngineAway(reason)
 
@@ -114,22 +115,25 @@ class DockerCalls:
 
     async def inspect(self, name: str) -> Mapping[str, Any]:
         """All that the engine knows of a container."""
-        return await self._call(lambda api: api.inspect_container(name))
+        found: Mapping[str, Any] = await self._call(lambda api: api.inspect_container(name))
+        return found
 
     async def inspect_image(self, name: str) -> Mapping[str, Any]:
         """All that the engine knows of an image."""
-        return await self._call(lambda api: api.inspect_image(name))
+        found: Mapping[str, Any] = await self._call(lambda api: api.inspect_image(name))
+        return found
 
     async def registry_login(self, image: str) -> Mapping[str, str]:
         """Headers with what this user's Docker configuration has for the image's registry."""
-        return await self._call(lambda api: _login_header(image))
+        headers: Mapping[str, str] = await self._call(lambda api: _login_header(image))
+        return headers
 
-    async def _call(self, do: Callable[[APIClient], T], *, abandon: bool = True) -> T:
+    async def _call(self, do: Callable[[Any], Any], *, abandon: bool = True) -> Any:
         return await trio.to_thread.run_sync(
             partial(self._blocking, do), limiter=self._limiter, abandon_on_cancel=abandon
         )
 
-    def _blocking(self, do: Callable[[APIClient], T]) -> T:
+    def _blocking(self, do: Callable[[Any], Any]) -> Any:
         import docker.errors
         import requests.exceptions
 

@@ -25,12 +25,15 @@ class EventStream:
         self.losses = 0
         """How often the engine went away."""
 
-    def turn(self, container: str) -> trio.Event:
-        """Set when this container ends, and when the engine goes away or is back: look again."""
-        turn = self._turns.get(container)
-        if turn is None or turn.is_set():
-            turn = self._turns[container] = trio.Event()
-        return turn
+    def watch(self, container: str) -> None:
+        """From now on nothing of this container is missed by `turn`."""
+        self._turns[container] = trio.Event()
+
+    async def turn(self, container: str) -> None:
+        """Wait until it ends, or the engine goes away or is back: time to look again. What happened
+        since the last turn counts."""
+        await self._turns[container].wait()
+        self._turns[container] = trio.Event()
 
     def forget(self, container: str) -> None:
         """Nobody waits for it any more."""

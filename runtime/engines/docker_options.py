@@ -1,4 +1,4 @@
-"""From a job to what the engine is asked to create (pure): the sandbox stands here, line by line."""
+"""From a job to what the engine is asked to create (pure): the sandbox, line by line."""
 
 from __future__ import annotations
 

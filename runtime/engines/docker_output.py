@@ -51,14 +51,31 @@ class Demultiplexer:
 
 
 class Output:
-    """Both streams of one attempt. What an earlier agent wrote is kept, its torn end repaired."""
+    """Both streams of one attempt."""
 
     def __init__(self, job: EngineJob) -> None:
-        kept = _repair(job)
-        self.stdout = _stream(STDOUT, job.stdout, job, kept[STDOUT])
-        self.stderr = _stream(STDERR, job.stderr, job, kept[STDERR])
-        self._streams = {STDOUT: self.stdout, STDERR: self.stderr}
+        self._job = job
+        self._streams = {
+            STDOUT: _stream(STDOUT, job.stdout, job, 0),
+            STDERR: _stream(STDERR, job.stderr, job, 0),
+        }
         self._pass_over = {STDOUT: 0, STDERR: 0}
+
+    @property
+    def stdout(self) -> OutputStream:
+        """Sizes and tail of the one stream."""
+        return self._streams[STDOUT]
+
+    @property
+    def stderr(self) -> OutputStream:
+        """Sizes and tail of the other."""
+        return self._streams[STDERR]
+
+    def resume(self) -> None:
+        """Go on after what an earlier agent wrote, once its torn end is repaired."""
+        kept = _repair(self._job)
+        for stream, path in ((STDOUT, self._job.stdout), (STDERR, self._job.stderr)):
+            self._streams[stream] = _stream(stream, path, self._job, kept[stream])
 
     def begin_again(self) -> None:
         """What comes next begins with the first byte that the program ever printed."""
@@ -75,12 +92,12 @@ class Output:
 
     def note(self, sentence: str) -> None:
         """A remark of the node's own, among what the program printed to stderr."""
-        self.stderr.write(f"[bacalhau-mesh: {sentence}]\n".encode())
+        self._streams[STDERR].write(f"[bacalhau-mesh: {sentence}]\n".encode())
 
     def close(self) -> None:
         """No more output."""
-        self.stdout.close()
-        self.stderr.close()
+        for output in self._streams.values():
+            output.close()
 
 
 def _stream(stream: int, path: Path, job: EngineJob, kept_bytes: int) -> OutputStream:

@@ -8,6 +8,9 @@ from runtime.engines.docker_answers import not_pulled
 from runtime.engines.docker_wire import EngineRefused, JsonLines, asking
 
 DEFAULT_TAG = "latest"
+REGISTRY_WAIT_S = 120.0
+"""The engine says nothing until the registry has answered, and tries several names and addresses:
+a machine without a network takes most of a minute to say so."""
 
 
 def split_reference(image: str) -> tuple[str, str]:
@@ -25,7 +28,9 @@ async def pull_image(socket: str, image: str, headers: Mapping[str, str]) -> Non
     repository, tag = split_reference(image)
     query = {"fromImage": repository, "tag": tag}
     try:
-        async with asking(socket, "POST", "/images/create", query, headers) as answer:
+        async with asking(
+            socket, "POST", "/images/create", query, headers, wait_s=REGISTRY_WAIT_S
+        ) as answer:
             lines = JsonLines(answer)
             while (line := await lines.next()) is not None:
                 if isinstance(line, dict) and line.get("error"):

@@ -1,4 +1,4 @@
-"""Questions and streams over an engine's Unix socket, on trio: what the SDK would need a thread for.
+"""Questions and streams over an engine's Unix socket, on trio, where the SDK needs a thread each.
 
 A stream (output, events, a pull) is cancelled like anything else, and what the engine sends right
 behind its head is not lost. HTTP/1.0 keeps bodies plain: no chunks, and the end is the end.
@@ -94,19 +94,22 @@ async def asking(
     path: str,
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    *,
+    wait_s: float = ANSWER_WAIT_S,
 ) -> AsyncIterator[Answer]:
-    """An answer while the block runs. EngineAway, or EngineRefused for a status from 400 on."""
+    """An answer while the block runs; its beginning is waited for. EngineAway, or EngineRefused for
+    a status from 400 on."""
     target = f"{path}?{urlencode(query)}" if query else path
     lines = [f"{method} {target} HTTP/1.0", "Host: docker", "Content-Length: 0"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     stream = await _connect(socket)
     async with stream:
         try:
-            with trio.fail_after(ANSWER_WAIT_S):
+            with trio.fail_after(wait_s):
                 await stream.send_all("\r\n".join([*lines, "", ""]).encode())
                 answer = await _read_head(stream)
         except trio.TooSlowError:
-            raise EngineAway(f"it gave no answer within {ANSWER_WAIT_S:.0f} s") from None
+            raise EngineAway(f"it gave no answer within {wait_s:.0f} s") from None
         except trio.BrokenResourceError:
             raise EngineAway("it hung up") from None
         if answer.status >= 400:

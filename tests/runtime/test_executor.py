@@ -18,6 +18,7 @@ from runtime.attempt import (
     PrepareInputs,
     Report,
     ResultsFailed,
+    ResultsStored,
     StopAsked,
     StopEngine,
     StoreResults,
@@ -80,6 +81,9 @@ class Rig:
         self.perform(core, core.start(at(0)))
         while not core.terminal:
             event = await self.next_event()
+            if isinstance(event, ResultsStored):
+                for small in event.small:
+                    self.blobs.keep_bytes(small)
             self.perform(core, core.handle(event, at(1)))
             if stop_on is not None and isinstance(event, stop_on):
                 self.perform(core, core.handle(StopAsked("enough"), at(2)))
@@ -183,6 +187,42 @@ async def test_an_engine_that_raises(tmp_path):
     assert again.terminal
 
 
+class Lasting(ScriptedEngine):
+    """Keeps what it ran until it is released."""
+
+    def __init__(self, setup):
+        super().__init__(setup)
+        self.left, self.swept = {"e-earlier"}, False
+
+    async def run(self, job, started):
+        self.left.add(job.attempt)
+        return await super().run(job, started)
+
+    async def survivors(self):
+        return tuple(sorted(self.left))
+
+    async def adopt(self, job, started):
+        return None
+
+    async def release(self, attempt):
+        self.left.discard(attempt)
+
+    async def sweep(self):
+        self.swept = True
+
+
+async def test_clean_up_releases_what_an_engine_left(tmp_path):
+    engine = Lasting(EngineSetup(tmp_path))
+    rig = Rig(tmp_path, engines={"scripted": engine})
+    async with rig.running():
+        await rig.drive(order())
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        while list((tmp_path / "results").iterdir()):
+            await trio.testing.wait_all_tasks_blocked(0.001)
+    assert engine.left == {"e-earlier"}
+    assert engine.swept
+
+
 async def test_a_stop_ends_what_runs(rig):
     async with rig.running():
         core = await rig.drive(
@@ -236,17 +276,18 @@ async def test_the_folder_stays_until_the_last_step_has_ended(tmp_path):
             await trio.testing.wait_all_tasks_blocked(0.001)
         rig.executor.perform(ATTEMPT, CleanUp())
         await trio.testing.wait_all_tasks_blocked(0.05)
-        assert home.exists()
+        existed = home.exists()
         may_end.set()
+        assert existed
         while home.exists():
             await trio.testing.wait_all_tasks_blocked(0.001)
 
 
 async def test_results_that_cannot_be_written(rig, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rig.blobs, "keep_bytes", full)
+    monkeypatch.setattr("runtime.executor.store_results", full)
     async with rig.running():
         rig.executor.perform(ATTEMPT, PrepareInputs(order()))
         assert await rig.next_event() == InputsReady()

@@ -21,7 +21,7 @@ def broken():
 
 def test_built_in_engines(tmp_path):
     engines, problems = assemble_engines(EngineSetup(tmp_path))
-    assert set(engines) == {"wasm", "scripted"}
+    assert {"wasm", "scripted"} <= set(engines)
     assert problems == ()
 
 

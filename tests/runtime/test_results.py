@@ -8,7 +8,7 @@ import pytest
 
 import runtime.results
 from runtime.attempt import EngineEnded
-from runtime.results import store_results
+from runtime.results import SMALL_BYTES, SMALL_TOTAL_BYTES, Keeper, store_results
 from scheduler.ids import AttemptId, blob_digest
 from storage.blobs import BlobStore
 from storage.digest import EntryKind, ManifestError, decode_manifest_untrusted
@@ -23,14 +23,17 @@ def keep(tmp_path):
     (tmp_path / "out").mkdir()
 
     def keep(*, exit_code=0, printed=(0, 0), name="results"):
+        keeper = Keeper(blobs)
         digest, size_bytes = store_results(
             ATTEMPT,
             EngineEnded(exit_code, "", "", "", "", *printed),
             stdout=tmp_path / "stdout",
             stderr=tmp_path / "stderr",
             outputs=[(name, tmp_path / "out")],
-            blobs=blobs,
+            blobs=keeper,
         )
+        for small in keeper.small.values():
+            blobs.keep_bytes(small)  # what the member does with them, for the tests to read
         data = blobs.read(digest, limit_bytes=1 << 20)
         assert data is not None
         return decode_manifest_untrusted(data), size_bytes, blobs
@@ -59,7 +62,6 @@ def test_streams_files_and_folders(keep, tmp_path):
     assert size_bytes == 6 + 5 + 2
     for digest in manifest.digests():
         assert blobs.has(digest)
-    assert not (tmp_path / "out" / "tool").exists(), "moved, not copied"
 
 
 def test_what_cannot_be_kept_is_noted(keep, tmp_path):
@@ -98,3 +100,23 @@ def test_too_many_files(keep, tmp_path, monkeypatch):
 def test_a_name_that_leads_out(keep):
     with pytest.raises(ManifestError):
         keep(name="../up")
+
+
+def test_small_blobs_go_with_the_record_and_large_ones_into_files(tmp_path):
+    blobs = BlobStore(tmp_path / "blobs")
+    keeper = Keeper(blobs)
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.write_bytes(b"s" * SMALL_BYTES)
+    large.write_bytes(b"l" * (SMALL_BYTES + 1))
+    assert keeper.keep_file(small) == (blob_digest(b"s" * SMALL_BYTES), SMALL_BYTES)
+    keeper.keep_file(large)
+    assert list(keeper.small.values()) == [b"s" * SMALL_BYTES]
+    assert blobs.has(blob_digest(b"l" * (SMALL_BYTES + 1)))
+    assert not blobs.has(blob_digest(b"s" * SMALL_BYTES))
+
+
+def test_many_small_ones_do_not_swell_the_flush(tmp_path):
+    keeper = Keeper(BlobStore(tmp_path / "blobs"))
+    for number in range(40):
+        keeper.keep_bytes(bytes([number]) * SMALL_BYTES)
+    assert sum(map(len, keeper.small.values())) <= SMALL_TOTAL_BYTES

@@ -54,15 +54,15 @@ def test_a_mistake_is_a_sentence(text: str, told: str) -> None:
 
 
 def test_what_it_prints() -> None:
-    text = (
-        "cluster a b\nstate x\nsubmit x at a duration 10ms count 2\nadvance 2s\naccepted x\n"
-        "stop x at b\ncrash a\nsubmit y at a\nstate x\n"
-    )
-    assert run(text) == (
+    assert run(
+        "cluster a b\nstate x\nsubmit x at a duration 10ms\nadvance 2s\nstop x at b\n"
+        "crash a\nsubmit y at a\nstate x\ncrash b\naccepted x\n"
+    ) == (
         "cluster a b\nstate x\n  everyone: unknown job\n"
-        "submit x at a duration 10ms count 2\n  acknowledged\nadvance 2s\n"
-        "accepted x\n  everyone: a b\nstop x at b\n  refused: 409 ConflictJobState\n"
+        "submit x at a duration 10ms\n  acknowledged\nadvance 2s\n"
+        "stop x at b\n  refused: 409 ConflictJobState\n"
         "crash a\nsubmit y at a\n  no answer\nstate x\n  a: down\n  b: Completed\n"
+        "crash b\naccepted x\n  everyone: down\n"
     )
 
 

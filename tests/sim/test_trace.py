@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mesh.gossip.events import Dial, LinkId, MessageReceived, Send, TimerFired
@@ -33,12 +35,10 @@ EFFECTS = [
 ]
 
 
-def _digest(*, at_s: float = 1.0, machine: str = "a", event: object = None) -> str:
+def _digest(*, at_s: float = 1.0, machine: str = "a", event: Any = None) -> str:
     trace = Trace()
-    if event in EVENTS:
-        trace.event(at_s, machine, event)
-    else:
-        trace.effect(at_s, machine, event)
+    take = trace.event if event in EVENTS else trace.effect
+    take(at_s, machine, event)
     return trace.digest()
 
 

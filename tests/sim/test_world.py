@@ -71,6 +71,7 @@ def test_calm_starts_what_is_down_and_loses_nothing_more() -> None:
 def test_a_stop_reaches_everybody() -> None:
     world = _world()
     world.wait(world.submit("a", script("long", duration_ms=60_000)), 5.0)
+    world.advance(1.0)
     ask = world.stop("c", "long")
     world.wait(ask, 5.0)
     assert isinstance(ask.answer, StopTaken)

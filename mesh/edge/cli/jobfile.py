@@ -15,7 +15,7 @@ MAX_FILE_BYTES = 10_000_000
 MAX_VALUES = 200_000
 """A few lines of aliases can name billions of values; no job has so many."""
 MAX_DEPTH = 64
-_DEEP = re.compile(r"(?:[\[{]\s*|- +){%d}" % (MAX_DEPTH + 1))
+_DEEP = re.compile(rf"(?:[\[{{]\s*|- +){{{MAX_DEPTH + 1}}}")
 """Found before the parser spends seconds on it."""
 
 

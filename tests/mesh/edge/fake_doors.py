@@ -313,5 +313,5 @@ class FakeDoors:
         await trio.lowlevel.checkpoint()
         if offset < len(self.logs):
             parts, _, ended = self.logs[offset]
-            return parts, offset + 1, ended
+            return parts, offset + bool(parts), ended
         return (), offset, bool(self.logs) and self.logs[-1][2]

@@ -37,6 +37,7 @@ MAY = {
     Kind.MEMBER_REVOKED: ("admin",),
     Kind.MEMBER_RETIRED: ("admin", "orchestrate"),
     Kind.NODE_INTENT: ("admin", "admit"),
+    Kind.JOB_EXPIRED: ("orchestrate",),
 }
 ABOUT_ITSELF = {
     Kind.ATTEMPT_PLACED: "node",

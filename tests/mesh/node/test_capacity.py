@@ -1,5 +1,8 @@
+import os
 from pathlib import Path
+from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from mesh.node import capacity
@@ -19,9 +22,9 @@ class FakeEngine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of 8 cores and 1000 bytes of memory, its control groups below a folder."""
-    monkeypatch.setattr(capacity.os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     memory = type("Memory", (), {"total": 1000})
-    monkeypatch.setattr(capacity.psutil, "virtual_memory", memory)
+    monkeypatch.setattr(psutil, "virtual_memory", memory)
     monkeypatch.setattr(capacity, "_CGROUP", tmp_path)
     return tmp_path
 
@@ -74,7 +77,7 @@ def test_labels() -> None:
 
 async def test_offer_names_engines_that_answer(tmp_path: Path) -> None:
     said: list[str] = []
-    engines = {
+    engines: dict[str, Any] = {
         "wasm": FakeEngine(EngineReport(True, "45.0")),
         "docker": FakeEngine(EngineReport(False, detail="No daemon.")),
     }

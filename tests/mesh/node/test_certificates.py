@@ -116,6 +116,7 @@ def signed_with_claims(claims: bytes | None) -> bytes:
     if claims is not None:
         extension = x509.UnrecognizedExtension(certificates.CLAIMS_OID, claims)
         builder = builder.add_extension(extension, critical=False)
+    assert ROOT.private_key is not None
     return builder.sign(ROOT.private_key, None).public_bytes(Encoding.DER)
 
 

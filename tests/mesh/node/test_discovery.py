@@ -1,19 +1,22 @@
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import trio
 
 from mesh.gossip.events import AddressHeard
 from mesh.node import discovery as discovery_module
 from mesh.node.discovery import Discovery, advertised_hosts
-from scheduler.ids import node_id_from_bytes
+from scheduler.ids import NodeId, node_id_from_bytes
 
 ONE, TWO = node_id_from_bytes(b"1" * 16), node_id_from_bytes(b"2" * 16)
 CLUSTER = "ab" * 32
 
 
 class Ear:
-    def __init__(self, node: str, *, cluster: str = CLUSTER, hosts: tuple = ("127.0.0.1",)) -> None:
+    def __init__(
+        self, node: NodeId, *, cluster: str = CLUSTER, hosts: tuple = ("127.0.0.1",)
+    ) -> None:
         self.heard: list[AddressHeard] = []
         self.said: list[str] = []
         self.news = trio.Event()
@@ -50,7 +53,8 @@ async def test_two_find_each_other_and_strangers_are_ignored(nursery: trio.Nurse
             await trio.sleep(0.01)
     assert set(one.heard) == {AddressHeard(f"127.0.0.1:{two.discovery._port}", TWO)}
     assert set(two.heard) == {AddressHeard(f"127.0.0.1:{one.discovery._port}", ONE)}
-    assert one.said == two.said == stranger.heard == []
+    assert one.said == two.said == []
+    assert stranger.heard == []
     nursery.cancel_scope.cancel()
 
 
@@ -68,6 +72,28 @@ async def test_network_that_comes_up_later_is_used(nursery, monkeypatch) -> None
         await one.news.wait()
     assert one.heard[0].node == TWO
     assert len(one.said) == 1  # tried every 50 ms, told once
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.real("loopback")
+async def test_trouble_that_passes_is_tried_again(nursery, monkeypatch) -> None:
+    monkeypatch.setattr(discovery_module, "RECHECK_S", 0.05)
+    one, two = Ear(ONE), Ear(TWO)
+    start, troubles = one.discovery._start, iter([OSError("not yet")])
+
+    def trouble_first(*arguments: Any) -> Any:
+        for trouble in troubles:
+            raise trouble
+        return start(*arguments)
+
+    monkeypatch.setattr(one.discovery, "_start", trouble_first)
+    nursery.start_soon(two.discovery.run)
+    nursery.start_soon(one.discovery.run)
+    with trio.fail_after(10):
+        while not one.heard:
+            await one.news.wait()
+            one.news = trio.Event()
+    assert len(one.said) == 1
     nursery.cancel_scope.cancel()
 
 
@@ -112,13 +138,11 @@ def interfaces(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         isup = True
 
     monkeypatch.setattr(
-        discovery_module.psutil,
+        psutil,
         "net_if_addrs",
         lambda: {name: [Entry(one) for one in addresses] for name, addresses in table.items()},
     )
-    monkeypatch.setattr(
-        discovery_module.psutil, "net_if_stats", lambda: dict.fromkeys(table, State)
-    )
+    monkeypatch.setattr(psutil, "net_if_stats", lambda: dict.fromkeys(table, State))
     return table
 
 

@@ -1,3 +1,4 @@
+import os
 import stat
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def test_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def fail(_: int) -> None:
         raise OSError("no")
 
-    monkeypatch.setattr(identity.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="no"):
         write_file(tmp_path / "f", b"new", mode=0o600)
     assert (tmp_path / "f").read_bytes() == b"old"

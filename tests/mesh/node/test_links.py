@@ -1,3 +1,4 @@
+import ssl
 import struct
 
 import pytest
@@ -6,6 +7,7 @@ import trio
 from mesh.gossip.events import DialFailed, LinkClosed, LinkOpened, MessageReceived
 from mesh.node import links as links_module
 from mesh.node.frames import CONTROL, MESSAGES, REQUESTS, Hello, encode_frame, encode_hello
+from mesh.node.identity import NodeTrust
 from mesh.node.tls import make_contexts
 from mesh.node.transport import PREAUTH_BYTES
 from tests.mesh.node.support import OTHER_ROOT, Peer, free_port, make_trust, running
@@ -63,8 +65,9 @@ async def test_goodbye_arrives_though_the_peer_was_sending() -> None:
         link = (await one.wait_for(LinkOpened)).link
         there = (await two.wait_for(LinkOpened)).link
         one.room = trio.Event()  # it stops reading: bytes of the peer stay unread at the close
-        for _ in range(4):
-            two.links.send(there, MESSAGES, b"y" * 100_000)
+        for _ in range(14):  # more than the kernel's buffers take: its writer waits
+            two.links.send(there, MESSAGES, b"y" * 1_000_000)
+        await one.wait_for(LinkOpened)
         one.links.close(link, "enough")
         assert (await two.wait_for(LinkClosed)).goodbye
 
@@ -150,7 +153,7 @@ async def test_stranger_without_certificate_gets_nothing() -> None:
         context = make_contexts(make_trust()).client
         bare = type(context)(context.protocol)
         bare.check_hostname = False
-        bare.verify_mode = 0
+        bare.verify_mode = ssl.CERT_NONE
         host, port = one.address.split(":")
         stream = trio.SSLStream(await trio.open_tcp_stream(host, int(port)), bare)
         with trio.fail_after(5):
@@ -254,7 +257,7 @@ async def test_hello_must_agree_with_the_certificate(wrong: str) -> None:
 
 
 async def dial_by_hand(
-    peer: Peer, trust: object, hello: Hello | None = None
+    peer: Peer, trust: NodeTrust, hello: Hello | None = None
 ) -> "trio.SSLStream[trio.SocketStream]":
     host, port = peer.address.split(":")
     tcp = await trio.open_tcp_stream(host, int(port))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from mesh.gossip.events import PeerState
+from mesh.gossip.events import LinkClosed, PeerState
 from mesh.member.commands import GetJob, JobReading, ListNodes, NodeDetail, SubmitJob, Submitted
 from mesh.node import identity
 from mesh.node import node as node_module
@@ -212,6 +212,46 @@ async def test_failed_flush_builds_the_member_again(
         after = await a.doors.ask(scripted("after"))
         assert isinstance(after, Submitted)
         assert (await finished(a, after.job)).state == JobState.COMPLETED
+
+
+async def test_peers_meet_the_member_that_was_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing: set[Path] = set()
+    commit = Store._commit
+
+    def maybe_commit(store: Store, batch: Any) -> None:
+        if store.path in failing:
+            failing.clear()
+            raise sqlite3.OperationalError("disk I/O error")
+        commit(store, batch)
+
+    monkeypatch.setattr(Store, "_commit", maybe_commit)
+    ends: list[LinkClosed] = []
+    monkeypatch.setattr(Observer, "_link_closed", lambda _, event: ends.append(event))
+    async with (
+        node(config(tmp_path, "a")) as a,
+        node(config(tmp_path, "b", a.page["mesh_addresses"][0])) as b,
+    ):
+
+        async def linked() -> bool:
+            return all(one.linked or one.is_self for one in (await peers(b)).values()) and (
+                len(await peers(b)) == len(await peers(a)) == 2
+            )
+
+        await until(linked)
+        boot = (await peers(b))["a"].boot
+        failing.add(tmp_path / "a" / "mesh.sqlite")
+        assert await a.doors.ask(scripted()) == RESTARTING
+
+        async def met_again() -> bool:
+            return (await peers(b))["a"].boot > boot and await linked()
+
+        await until(met_again)
+        assert ends  # the link of the old member did not stay
+        taken = await a.doors.ask(scripted())
+        assert isinstance(taken, Submitted)
+        assert (await finished(b, taken.job)).state == JobState.COMPLETED
 
 
 async def test_second_node_on_one_folder_is_one_sentence(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from mesh.gossip.events import DialFailed, LinkClosed, LinkId, LinkOpened
 from mesh.member.commands import Submitted
 from mesh.member.events import Answer, AttemptReported
 from mesh.node.observe import RECENT, Observer
-from runtime.attempt import EngineEnded, EngineStarted, InputsFailed, InputsReady
+from runtime.attempt import AttemptEvent, EngineEnded, EngineStarted, InputsFailed, InputsReady
 from scheduler.ids import AttemptId, JobId, NodeId
 
 PEER = NodeId("n-abcdefghijklmnop")
@@ -17,7 +17,7 @@ def opened(link: int) -> LinkOpened:
     return LinkOpened(LinkId(link), PEER, True, "10.0.0.8:1235", b"")
 
 
-def reported(event: object) -> AttemptReported:
+def reported(event: AttemptEvent) -> AttemptReported:
     return AttemptReported(ATTEMPT, event)
 
 

@@ -39,7 +39,7 @@ def calls() -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def performers(calls, tmp_path: Path, nursery: trio.Nursery) -> dict[type, Callable[[Any], None]]:
-    outlet = Recorder(calls, nursery)
+    outlet: Any = Recorder(calls, nursery)
     blobs = BlobStore(tmp_path)
     blobs.keep_bytes(b"spec")
     blobs.keep_bytes(b"x" * (1 << 20))

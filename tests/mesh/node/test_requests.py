@@ -100,7 +100,7 @@ async def test_transfer_goes_on_with_the_next_holder_where_it_was(wire: Wire) ->
 
 async def test_holder_that_lies_costs_its_bytes_and_nothing_else(wire: Wire) -> None:
     liar = wire.holders[1].path(DIGEST)
-    liar.parent.mkdir()
+    liar.parent.mkdir(exist_ok=True)
     liar.write_bytes(BLOB[:-1] + b"!")
     wire.holders[2].keep_bytes(BLOB)
     path, _ = await wire.asker.fetch_blob(DIGEST, [LinkId(1), LinkId(2)])
@@ -233,3 +233,6 @@ async def test_one_link_is_served_a_few_questions_at_a_time(wire: Wire, monkeypa
     held.set()
     await trio.testing.wait_all_tasks_blocked()
     assert len(refusals) == MAX_SERVED + 1
+    server.frame_untrusted(LinkId(1), cbor.encode([0, 99, 2, b"a" * 16, 0, 1]))
+    await trio.testing.wait_all_tasks_blocked()
+    assert b"too many" not in refusals[-1]

@@ -203,10 +203,14 @@ def test_failed_write_poisons_the_store_until_it_is_opened_again(tmp_path: Path)
     store.persist(Persist(2, envelopes=(envelope(2, size=100_000),)))
     store.persist(Persist(3))
     failures = answers.wait(3)[1:]
-    assert [type(one) for one in failures] == [FlushFailed, FlushFailed]
+    assert type(failures[1]) is FlushFailed
     assert [one.token for one in failures] == [2, 3]
+    assert isinstance(failures[0], FlushFailed)
     assert failures[0].full
     assert "is full" in failures[0].reason
+    store._writing.execute("PRAGMA max_page_count = 100000")
+    store.persist(Persist(4, envelopes=(envelope(4),)))
+    assert type(answers.wait(4)[3]) is FlushFailed
     store.close()
     store = Store(path)
     assert store.load().envelopes == (envelope(1),)

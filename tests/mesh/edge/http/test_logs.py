@@ -86,10 +86,31 @@ async def test_follow_waits_for_an_execution_and_its_end(doors: FakeDoors, url: 
             doors.change(placed)
             await trio.sleep(0.05)
             doors.logs.append(([(1, b"two\n")], 2, True))
+            doors.change(finished(placed))
 
         nursery.start_soon(go_on)
         frames, code = await frames_of(f"{url}/{JOB.id}/logs?follow=true")
     assert frames == [line(1, "one\n"), line(1, "two\n")]
+    assert code == 1000
+
+
+@pytest.mark.real("loopback")
+async def test_a_node_that_has_not_begun_does_not_end_the_stream(
+    doors: FakeDoors, url: str
+) -> None:
+    placed = dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),))
+    doors.change(placed)
+    doors.logs = [([], 1, True)]
+    async with trio.open_nursery() as nursery:
+
+        async def go_on() -> None:
+            await trio.sleep(0.05)
+            doors.logs = [([(1, b"late\n")], 1, True)]
+            doors.change(finished(placed))
+
+        nursery.start_soon(go_on)
+        frames, code = await frames_of(f"{url}/{JOB.id}/logs?follow=true")
+    assert frames == [line(1, "late\n")]
     assert code == 1000
 
 
@@ -102,6 +123,7 @@ async def test_tail_leaves_out_what_was(doors: FakeDoors, url: str) -> None:
         async def go_on() -> None:
             await trio.sleep(0.2)
             doors.logs.append(([(1, b"after")], 2, True))
+            doors.change(finished(JOB))
 
         nursery.start_soon(go_on)
         frames, _ = await frames_of(f"{url}/{JOB.id}/logs?tail=true")

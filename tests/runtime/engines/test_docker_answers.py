@@ -1,0 +1,112 @@
+"""Failures and sentences out of what engines have been seen to answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.engines.docker_answers import (
+    check_platform,
+    how_it_ended,
+    not_created,
+    not_pulled,
+    not_started,
+    plain_words,
+)
+from runtime.engines.docker_client import EngineFacts
+from runtime.engines.docker_options import CannotRun, Image
+from runtime.engines.docker_wire import EngineRefused
+from scheduler.jobs import Failure
+
+RUNC = (
+    "failed to create shim task: OCI runtime create failed: runc create failed: unable to start "
+    "container process: "
+)
+TINI = "[FATAL tini (7)] exec /no/such failed: No such file or directory\n"
+CATATONIT = "ERROR (catatonit:2): failed to exec pid1: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "plain"),
+    [
+        (RUNC + 'exec: "/x": is a directory: unknown', 'exec: "/x": is a directory'),
+        ("two\n  lines.\n", "two lines"),
+        ("x" * 1000, "x" * 400),
+    ],
+)
+def test_plain_words(words, plain):
+    assert plain_words(words) == plain
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "failure", "said"),
+    [
+        (400, RUNC + 'exec: "/x": executable file not found in $PATH', "module_invalid", "command"),
+        (404, RUNC + 'exec: "/x": stat /x: no such file or directory', "module_invalid", "command"),
+        (400, "the working directory '/x' is invalid", "module_invalid", "cannot be started"),
+        (
+            400,
+            RUNC + 'error mounting "/a": no such file or directory',
+            "module_invalid",
+            "mounting",
+        ),
+        (500, RUNC + 'error mounting "/a" to rootfs: invalid argument', "engine", "mounting"),
+        (500, 'could not select device driver "" with capabilities: [[gpu]]', "engine", "GPUs"),
+        (500, "failed to create endpoint x on network bridge", "engine", "endpoint"),
+    ],
+)
+def test_not_started(status, words, failure, said):
+    refusal = not_started("busybox", EngineRefused(status, words))
+    assert refusal.failure.value == failure
+    assert said in str(refusal)
+    assert str(refusal).endswith(".")
+
+
+@pytest.mark.parametrize(("status", "failure"), [(400, "module_invalid"), (500, "engine")])
+def test_not_created(status, failure):
+    refusal = not_created("busybox", EngineRefused(status, "Range of CPUs is from 0.01 to 2.00"))
+    assert refusal.failure.value == failure
+    assert "Range of CPUs is from 0.01 to 2.00." in str(refusal)
+
+
+def test_not_pulled_says_what_to_do():
+    refusal = not_pulled("ghost:1", "dial tcp: lookup registry-1.docker.io: no such host")
+    assert refusal.failure is Failure.INPUT
+    assert str(refusal) == (
+        "The image ghost:1 is not on this node and the engine cannot pull it (dial tcp: lookup "
+        "registry-1.docker.io: no such host): check its name, or bring it with docker load."
+    )
+
+
+def test_platforms():
+    facts = EngineFacts("/s", "20.10", "linux", "amd64", podman=False, root=True)
+    check_platform("fits", Image("linux", "amd64", ""), facts)
+    with pytest.raises(CannotRun, match="linux/arm64, this node runs linux/amd64") as caught:
+        check_platform("other", Image("linux", "arm64", ""), facts)
+    assert caught.value.failure is Failure.INPUT
+
+
+@pytest.mark.parametrize(
+    ("state", "known", "code", "failure", "said"),
+    [
+        ({"ExitCode": 0}, {}, 0, "", ""),
+        ({"ExitCode": 3}, {}, 3, "", ""),
+        ({"ExitCode": 137}, {}, 137, "", ""),
+        ({"ExitCode": 0}, {"stopped": True}, None, "", "our asking"),
+        ({"ExitCode": 137, "OOMKilled": True}, {}, 137, "out_of_memory", "limit of 99 bytes"),
+        ({"ExitCode": 1, "OOMKilled": True}, {}, 1, "out_of_memory", "limit of 99 bytes"),
+        ({"ExitCode": 0, "OOMKilled": True}, {}, 0, "", ""),
+        ({"ExitCode": 137}, {"engine_left": True}, None, "engine", "was away"),
+        ({"ExitCode": 3}, {"engine_left": True}, 3, "", ""),
+        (None, {}, None, "engine", "removed by somebody else"),
+        (None, {"stopped": True}, None, "", "our asking"),
+        ({"ExitCode": 127}, {"stderr": TINI}, None, "module_invalid", "/no/such: No such file"),
+        ({"ExitCode": 127}, {"stderr": CATATONIT}, None, "module_invalid", "No such file"),
+        ({"ExitCode": 127}, {"stderr": "sh: frob: not found\n"}, 127, "", ""),
+        ({"ExitCode": 3}, {"stderr": TINI}, 3, "", ""),
+    ],
+)
+def test_how_it_ended(state, known, code, failure, said):
+    facts = {"stopped": False, "engine_left": False, "memory_bytes": 99, "stderr": "", **known}
+    got = how_it_ended(state, image="busybox", **facts)
+    assert got[:2] == (code, failure)
+    assert said in got[2]
