@@ -93,6 +93,11 @@ class CapacityIndex:
         """Every known node, in order of node id."""
         return [self._readings[node] for node in sorted(self._readings)]
 
+    def is_reachable(self, node: NodeId) -> bool:
+        """A known node that can be reached from here."""
+        reading = self._readings.get(node)
+        return reading is not None and reading.reachable
+
     def add(self, attempt: AttemptId, node: NodeId, resources: Resources, *, waiting: bool) -> None:
         """A live attempt, or a new word on one that was added before."""
         self.release(attempt)

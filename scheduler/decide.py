@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
+from collections.abc import Collection
+from itertools import chain
 from random import Random
 
 from scheduler.capacity import CapacityIndex, Load
@@ -19,14 +21,15 @@ from scheduler.job_view import FREE_TO_ASK_AGAIN, JobView
 from scheduler.jobs import (
     AttemptState,
     JobSpec,
-    JobState,
     Placement,
     Plan,
     Refusal,
+    StopReason,
     Verdict,
     Waiting,
 )
 from scheduler.ranking import Standing, demand, rank
+from scheduler.reconcile import replacements, surplus, waiting_too_long
 from scheduler.slots import AttemptView
 
 PLACEMENTS_AT_ONCE = 256
@@ -36,8 +39,6 @@ NEXT_BEST = 5
 ASK_AGAIN = 8
 """Times that one node may send one slot back before it is left alone, until something ends there:
 as many as its queue has places, TARGET_QUEUE_SLOTS."""
-SUPERSEDED = "superseded"
-"""Why an attempt of a version that did not win is stopped."""
 
 
 def decide(
@@ -47,38 +48,38 @@ def decide(
     *,
     seed: int,
     limit: int = PLACEMENTS_AT_ONCE,
+    overdue: Collection[AttemptId] = (),
+    now_ms: int = 0,
 ) -> Plan:
     """What its owner does now about a job whose winning version has this spec.
 
     `seed` is the deciding node's boot: with the job, its term and its attempts so far it makes the
-    attempt ids, so that a node which lost its memory never gives one out twice. When `limit`
-    placements are given out there may be more to do once they are folded; `waiting` is set only
-    when slots stay open for want of a node.
+    attempt ids, so that a node which lost its memory never gives one out twice. `overdue` are live
+    attempts whose node has been out of reach for as long as `policy.replace_after_s` says; `now_ms`
+    is the wall clock, without which nothing is withdrawn. When `limit` placements are given out
+    there may be more to do once they are folded; `waiting` is set only when slots stay open for
+    want of a node.
     """
-    stops = surplus(job)
-    if not job.open_count():
+    stops = surplus(job, spec, index, overdue=overdue)
+    lost = replacements(job, overdue)
+    late = waiting_too_long(job, index, now_ms=now_ms)
+    wanted = job.open_count() + len(lost)
+    if not wanted and not late:
         return Plan(stops=stops)
     board = _Board(job, spec, index, _random(job, seed))
-    placements = _placements(job, board, limit)
-    unplaced = job.open_count() - len(placements)
-    full = len(placements) == limit or not unplaced
-    return Plan(tuple(placements), stops, None if full else board.waiting(unplaced))
-
-
-def surplus(job: JobView) -> tuple[tuple[AttemptId, str], ...]:
-    """Live attempts that are not wanted any more and not yet asked to stop, each with the reason.
-
-    Those of a stopped job, of superseded versions, and of slots that have an accepted result.
-    """
-    version = job.version
-    if job.state() is JobState.STOPPED:
-        unwanted = [(one, Refusal.JOB_STOPPED.value) for one in job.live_attempts()]
-    else:
-        unwanted = [(one, Refusal.ALREADY_DONE.value) for one in job.slots.duplicates()]
-        if version is not None and len(job.versions) > 1:
-            old = (one for one in job.live_attempts() if one.version != version.dot)
-            unwanted += [(one, SUPERSEDED) for one in old]
-    return tuple((one.id, reason) for one, reason in unwanted if not one.stop_reason)
+    placements = _placements(job, board, lost, limit)
+    unplaced = wanted - len(placements)
+    if unplaced:
+        full = len(placements) == limit
+        return Plan(tuple(placements), stops, None if full else board.waiting(unplaced))
+    told = dict(stops)
+    withdrawn = [
+        (one.id, StopReason.WITHDRAWN.value)
+        for one in late
+        if one.id not in told
+        and board.take_room(job.slot_attempts(one.version, one.index), away_from=one.node)
+    ]
+    return Plan(tuple(placements), stops + tuple(withdrawn))
 
 
 def verdicts(job: JobView, spec: JobSpec, index: CapacityIndex) -> tuple[Verdict, ...]:
@@ -91,11 +92,11 @@ def _random(job: JobView, seed: int) -> Random:
     return Random(f"{seed}/{job.id}/{term}/{len(job.attempts)}")
 
 
-def _placements(job: JobView, board: _Board, limit: int) -> list[Placement]:
+def _placements(job: JobView, board: _Board, lost: list[int], limit: int) -> list[Placement]:
     placements: list[Placement] = []
     skipped = 0
-    assert job.version is not None, "a job with open slots has a version"
-    for index in job.open_indexes():
+    assert job.version is not None, "a job with open or lost slots has a version"
+    for index in chain(lost, job.open_indexes()):
         if len(placements) + skipped == limit:
             break
         placement = board.place(index, job.slot_attempts(job.version.dot, index))
@@ -151,6 +152,21 @@ class _Board:
         )
         self._reserve(node)
         return placement
+
+    def take_room(self, history: list[AttemptView], *, away_from: NodeId) -> bool:
+        """Reserve where a slot that waits at one node could begin at once, if there is a place.
+
+        Only nodes count that `place` would choose among, once the slot has been sent back.
+        """
+        asked = self._asked(history)
+        ranked = [node for _, _, node in self._ranked]
+        fresh = [node for node in ranked if node not in asked]
+        for node in fresh or [one for one in ranked if asked[one] < ASK_AGAIN]:
+            free = self._loads[node].free(self._readings[node].capacity)
+            if node != away_from and self._spec.task.resources.fits(free):
+                self._reserve(node)
+                return True
+        return False
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """By node id; a node that an open slot may not ask again has refused before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scheduler.ids import NodeId
-from scheduler.jobs import Failure, Refusal, Verdict, Waiting
+from scheduler.jobs import Expiry, Failure, Refusal, StopReason, Verdict, Waiting
 
 _SHORT_ID_CHARS = 10
 """`n-` and eight characters: what the stock client's tables show."""
@@ -107,6 +107,43 @@ FAILURES: Mapping[Failure, str] = {
     Failure.RESULTS: "The results could not be kept; check free disk space on the node.",
     Failure.NODE_RESTART: "The node restarted while the program ran; the work is tried again.",
 }
+
+
+STOPS: Mapping[StopReason, str] = {
+    StopReason.JOB_STOPPED: "The job was stopped, and everything of it ends.",
+    StopReason.SUPERSEDED: "A newer version of the job won; its attempts take over.",
+    StopReason.ALREADY_DONE: "Another attempt of this part has finished; its result counts.",
+    StopReason.DUPLICATE: (
+        "Two sides of a split had both started this part; the other attempt goes on, by the job's "
+        "Disconnect.ReconcileRunning."
+    ),
+    StopReason.WITHDRAWN: (
+        "It waited behind other work while another node could begin at once; it is placed there."
+    ),
+    StopReason.QUEUE_TIMEOUT: (
+        "The job was not placed in time; raise QueueTimeout, ask for less, or add a node."
+    ),
+    StopReason.TOTAL_TIMEOUT: "The job was not done in time; raise TotalTimeout, or ask for less.",
+}
+"""Why an owner ended an attempt."""
+
+EXPIRIES: Mapping[Expiry, str] = {
+    Expiry.QUEUE_TIMEOUT: "Not placed within its QueueTimeout of {} s.",
+    Expiry.TOTAL_TIMEOUT: "Not done within its TotalTimeout of {} s.",
+}
+
+
+def stop_sentence(reason: str) -> str:
+    """Why an attempt was asked to stop; a reason that is not an owner's own is shown as it is."""
+    try:
+        return STOPS[StopReason(reason)]
+    except ValueError:
+        return f"It was asked to stop: {reason.rstrip('.')}."
+
+
+def expiry_sentence(expiry: Expiry, limit_s: int) -> str:
+    """Why a job that ran out of time has failed."""
+    return EXPIRIES[expiry].format(limit_s)
 
 
 def refusal_sentence(refusal: Refusal) -> str:

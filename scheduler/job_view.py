@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from scheduler.claims import Claims
+from scheduler.explain import expiry_sentence
 from scheduler.ids import AttemptId, Dot, JobId, NodeId
 from scheduler.instant import Hlc
-from scheduler.jobs import AttemptState, JobState, Observation, Refusal
+from scheduler.jobs import AttemptState, Expiry, JobState, Refusal
 from scheduler.lifecycle import JobFacts, SlotState, job_state
 from scheduler.records import Kind, Record
-from scheduler.slots import AttemptView, SlotTable, Told, VersionView
+from scheduler.slots import AttemptView, SlotTable, Told, VersionView, observation_of
 
 FREE_TO_ASK_AGAIN = frozenset(
     {
@@ -34,6 +35,7 @@ FREE_TO_ASK_AGAIN = frozenset(
 version until the node changes."""
 
 _NOTHING: Sequence[AttemptView] = ()
+_RETRIES_USED_UP = "Its attempts were cut off, and no more are allowed."
 
 
 class JobView:
@@ -47,8 +49,6 @@ class JobView:
         """The winning one: greatest (number, HLC, dot) (P9)."""
         self.stops: dict[Dot, str] = {}
         """Every stop asked for, with its reason."""
-        self.owner: tuple[int, NodeId] | None = None
-        """The greatest (term, owner id): the fence."""
         self.attempts: dict[AttemptId, AttemptView] = {}
         """Those whose author had claimed the job at the placement's term."""
         self.dots: dict[Dot, Hlc] = {}
@@ -58,15 +58,15 @@ class JobView:
         """Live attempts of any version."""
         self.refusals_by_node: Counter[NodeId] = Counter()
         """Attempts that ended refused."""
+        self.resting: tuple[int, Mapping[tuple[NodeId, int], int]] | None = None
+        """Kept by `settled` between questions: the revision, and (author, epoch) -> seq."""
         self._first: tuple[Hlc, Dot] | None = None
         self._live: dict[AttemptId, AttemptView] = {}
         self._tables: dict[Dot, SlotTable] = {}
         self._barred: dict[tuple[Dot, NodeId], tuple[Hlc, str]] = {}
-        self._claims: set[tuple[int, NodeId]] = set()
-        self._claimants: set[NodeId] = set()
+        self._claims = Claims()
         self._unclaimed: dict[tuple[int, NodeId], list[tuple[Dot, Record]]] = {}
         self._unplaced: dict[tuple[AttemptId, NodeId], Told] = {}
-        self._stops_asked: dict[AttemptId, list[tuple[Hlc, Dot, str]]] = {}
 
     # --- readings ---------------------------------------------------------------------------------
 
@@ -90,6 +90,11 @@ class JobView:
         return str(self.births[self.birth].body["name"]) or self.id
 
     @property
+    def owner(self) -> tuple[int, NodeId] | None:
+        """The greatest (term, owner id): the fence."""
+        return self._claims.greatest
+
+    @property
     def revision(self) -> int:
         """How many records were folded about it; the same on every node that holds the same."""
         return len(self.dots)
@@ -111,28 +116,45 @@ class JobView:
             failed=slots.count(SlotState.FAILED),
             active=slots.count(SlotState.ACTIVE),
             assigned=slots.count(SlotState.ASSIGNED),
+            expired=self.expired() is not None and all(one.ending for one in self._live_now()),
         )
         return job_state(facts)
 
     def message(self) -> str:
         """One sentence on why the job stands where it stands; empty when its state says it all."""
         state = self.state()
-        if state is JobState.STOPPED:
-            return min((self.dots[dot], dot, self.stops[dot]) for dot in self._unseen_stops())[2]
-        if state is JobState.COMPLETED and self.stopped():
+        stop = self.first_stop()
+        if state is JobState.STOPPED and stop is not None:
+            return self.stops[stop]
+        if state is JobState.COMPLETED and stop is not None:
             return "A stop was asked for, after the last result or without its node hearing of it."
-        failed = self.slots.first_failed() if state is JobState.FAILED else None
-        if failed is None:
+        if state is not JobState.FAILED:
             return ""
-        return failed.observation.message or failed.observation.reason
+        failed = self.slots.first_failed()
+        if failed is not None:
+            return failed.observation.message or failed.observation.reason or _RETRIES_USED_UP
+        return self._expiry_sentence()
 
     def stopped(self) -> bool:
         """There is a stop that the winning version had not seen (P8)."""
         return bool(self._unseen_stops())
 
+    def expired(self) -> tuple[Dot, Expiry] | None:
+        """The record that says that a timeout of the winning version ran out, and which one."""
+        return None if self.version is None else self._claims.expired(self.version.dot)
+
     def accepted(self, index: int) -> AttemptView | None:
         """The accepted result of a slot of the winning version (I5)."""
         return self.slots.accepted(index)
+
+    def duplicates_of(self, index: int) -> list[AttemptView]:
+        """Other successes of a slot of the winning version, in the order of acceptance (P1)."""
+        return self.slots.successes(index)[1:]
+
+    def duplicate_ms(self) -> int:
+        """What a split cost: milliseconds that attempts of the winning version ran for nothing,
+        because another one of their slot counts."""
+        return self.slots.duplicate_ms()
 
     def slot_attempts(self, version: Dot, index: int) -> list[AttemptView]:
         """Attempts of a slot by (number, id)."""
@@ -145,18 +167,35 @@ class JobView:
         None once a slot is out of retries: a job that will fail starts no more work, though what
         runs may end.
         """
-        if self.version is not None and not self.stopped() and not self.failing():
+        if self.placing():
             yield from self.slots.open_indexes()
 
     def open_count(self) -> int:
         """How many indexes `open_indexes` would give."""
-        if self.version is None or self.stopped() or self.failing():
-            return 0
-        return self.slots.count(SlotState.OPEN)
+        return self.slots.count(SlotState.OPEN) if self.placing() else 0
+
+    def placing(self) -> bool:
+        """Work may still be placed: it was not stopped, is not failing, and has time left."""
+        return not (
+            self.version is None or self.stopped() or self.failing() or self.expired() is not None
+        )
 
     def failing(self) -> bool:
         """A slot of the winning version is out of retries."""
         return self.slots.count(SlotState.FAILED) > 0
+
+    def rumoured(self) -> bool:
+        """A node was heard about an attempt whose placement is not known here, which it runs or
+        has finished."""
+        return any(
+            attempt not in self.attempts and _may_count(told.observation.state)
+            for (attempt, _), told in self._unplaced.items()
+        )
+
+    @property
+    def live_count(self) -> int:
+        """Attempts of any version that are not terminal."""
+        return len(self._live)
 
     def live_attempts(self) -> Iterator[AttemptView]:
         """Attempts of any version that are not terminal, by id."""
@@ -175,6 +214,23 @@ class JobView:
             "waiting": slots.count(SlotState.OPEN) + slots.count(SlotState.ASSIGNED),
             "failed": slots.count(SlotState.FAILED),
         }
+
+    def first_stop(self) -> Dot | None:
+        """The earliest stop that the winning version had not seen."""
+        return min(self._unseen_stops(), key=lambda dot: (self.dots[dot], dot), default=None)
+
+    def _expiry_sentence(self) -> str:
+        found, version = self.expired(), self.version
+        if found is None or version is None:
+            return ""
+        in_queue = found[1] is Expiry.QUEUE_TIMEOUT
+        limit_s = version.queue_timeout_s if in_queue else version.total_timeout_s
+        return expiry_sentence(found[1], limit_s)
+
+    def _live_now(self) -> Iterator[AttemptView]:
+        """Live attempts of the winning version, in no order that means anything."""
+        wins = None if self.version is None else self.version.dot
+        return (one for one in self._live.values() if one.version == wins)
 
     def _unseen_stops(self) -> list[Dot]:
         if not self.stops:
@@ -199,7 +255,7 @@ class JobView:
         return _NOTHING
 
     def _add_version(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
-        version = _version_view(dot, record)
+        version = VersionView.of_record(dot, record)
         self.versions[dot] = version
         self._table(dot).know(version)
         self.version = max(self.versions.values(), key=_version_order)
@@ -211,11 +267,12 @@ class JobView:
 
     def _claim(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
         claim = (record.body["term"], dot.author)
-        self._claims.add(claim)
-        self._claimants.add(dot.author)
-        self.owner = claim if self.owner is None else max(self.owner, claim)
+        asked = self._claims.add(claim)
         placed = [self._count(*held) for held in self._unclaimed.pop(claim, ())]
-        return [one for one in placed if one is not None] + self._let_stops_count(dot.author)
+        stopped = [self.attempts[one] for one in asked if one in self.attempts]
+        for attempt in stopped:
+            attempt.stop_reason = self._claims.stop_reason(attempt.id)
+        return [one for one in placed if one is not None] + stopped
 
     def _place(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
         claim = (record.body["term"], dot.author)
@@ -227,7 +284,7 @@ class JobView:
 
     def _count(self, dot: Dot, record: Record) -> AttemptView | None:
         """Let a claimed placement count; of two under one id the least dot stands, everywhere."""
-        attempt = _attempt_view(dot, record)
+        attempt = AttemptView.of_record(dot, record)
         rival = self.attempts.get(attempt.id)
         if rival is not None:
             if rival.placed < dot:
@@ -236,7 +293,7 @@ class JobView:
             self._tables[rival.version].remove(rival)
             self._leave(rival, rival.state)
         attempt.told = self._unplaced.pop((attempt.id, attempt.node), attempt.told)
-        attempt.stop_reason = self._stop_reason(attempt.id)
+        attempt.stop_reason = self._claims.stop_reason(attempt.id)
         self.attempts[attempt.id] = attempt
         self._table(attempt.version).place(attempt)
         self._enter(attempt)
@@ -245,44 +302,31 @@ class JobView:
     def _observe(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
         """Only the placement's own target is heard (I8); who speaks before it is known waits."""
         attempt = self.attempts.get(record.body["attempt"])
-        observation = _observation(record.body)
+        observation = observation_of(record.body)
         if attempt is None or attempt.node != dot.author:
             key = (record.body["attempt"], dot.author)
             self._unplaced.setdefault(key, Told()).join(observation, dot, record.hlc)
             return _NOTHING
-        before, stood = attempt.state, attempt.observed
+        before, stood = attempt.state, (attempt.observed, attempt.taken)
         attempt.told.join(observation, dot, record.hlc)
-        if attempt.observed != stood:
+        if (attempt.observed, attempt.taken) != stood:
             self._leave(attempt, before)
             self._enter(attempt)
             self._tables[attempt.version].moved(attempt)
         return (attempt,)
 
     def _ask_stop(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
-        asked = (record.hlc, dot, record.body["reason"])
-        self._stops_asked.setdefault(record.body["attempt"], []).append(asked)
-        attempt = self.attempts.get(record.body["attempt"])
+        body = record.body
+        self._claims.ask_stop(body["attempt"], record.hlc, dot, body["reason"])
+        attempt = self.attempts.get(body["attempt"])
         if attempt is None:
             return _NOTHING
-        attempt.stop_reason = self._stop_reason(attempt.id)
+        attempt.stop_reason = self._claims.stop_reason(attempt.id)
         return (attempt,)
 
-    def _stop_reason(self, attempt: AttemptId) -> str:
-        asked = [
-            one for one in self._stops_asked.get(attempt, ()) if one[1].author in self._claimants
-        ]
-        return min(asked)[2] or "asked" if asked else ""
-
-    def _let_stops_count(self, claimant: NodeId) -> list[AttemptView]:
-        """Stops that this author asked for before its claim was known here."""
-        freed = [
-            self.attempts[attempt]
-            for attempt, asked in self._stops_asked.items()
-            if attempt in self.attempts and any(one[1].author == claimant for one in asked)
-        ]
-        for attempt in freed:
-            attempt.stop_reason = self._stop_reason(attempt.id)
-        return freed
+    def _expire(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
+        self._claims.expire(record.body["version"], record.hlc, dot, record.body["reason"])
+        return _NOTHING
 
     def _table(self, version: Dot) -> SlotTable:
         return self._tables.setdefault(version, SlotTable())
@@ -314,66 +358,15 @@ _FOLDS = {
     Kind.ATTEMPT_PLACED: JobView._place,
     Kind.ATTEMPT_STOP_REQUESTED: JobView._ask_stop,
     Kind.ATTEMPT_OBSERVED: JobView._observe,
+    Kind.JOB_EXPIRED: JobView._expire,
 }
 FOLDED_KINDS = frozenset(_FOLDS)
 """Kinds that are about one job; the others are no business of this fold."""
 
 
+def _may_count(state: AttemptState) -> bool:
+    return not state.terminal or state is AttemptState.SUCCEEDED
+
+
 def _version_order(version: VersionView) -> tuple[int, Hlc, Dot]:
     return (version.number, version.hlc, version.dot)
-
-
-def _version_view(dot: Dot, record: Record) -> VersionView:
-    body = record.body
-    return VersionView(
-        dot=dot,
-        number=body["number"],
-        type=body["type"],
-        count=body["count"],
-        priority=body["priority"],
-        spec=body["spec"],
-        retry_attempts=body["retry_attempts"],
-        retry_program=bool(body["retry_program"]),
-        seen_stops=frozenset(body["seen_stops"]),
-        hlc=record.hlc,
-        author=dot.author,
-    )
-
-
-def _attempt_view(dot: Dot, record: Record) -> AttemptView:
-    body = record.body
-    return AttemptView(
-        id=body["attempt"],
-        job=body["job"],
-        placed=dot,
-        owner=dot.author,
-        version=body["version"],
-        index=body["index"],
-        number=body["number"],
-        term=body["term"],
-        node=body["node"],
-        score=body["score"],
-        placed_hlc=record.hlc,
-        next_best=tuple(body["next_best"]),
-        refusals=body["refusals"],
-        reasons=body["reasons"],
-    )
-
-
-_OPTIONAL = (
-    "reason",
-    "message",
-    "exit_code",
-    "result",
-    "result_bytes",
-    "stdout_tail",
-    "stderr_tail",
-    "stdout_bytes",
-    "stderr_bytes",
-    "elapsed_ms",
-)
-
-
-def _observation(body: Mapping[str, Any]) -> Observation:
-    told = {name: body[name] for name in _OPTIONAL if body.get(name) is not None}
-    return Observation(AttemptState(body["state"]), **told)

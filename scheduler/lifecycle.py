@@ -71,32 +71,50 @@ class SlotState(IntEnum):
     ACTIVE = 2
     """An attempt is at Accepted to Publishing."""
     FAILED = 3
-    """Out of retries, nothing live."""
+    """Out of retries, nothing live but what was replaced."""
     DONE = 4
     """It has an accepted success."""
 
 
-def slot_state(
-    observations: Iterable[Observation], *, retry_attempts: int, retry_program: bool
-) -> SlotState:
+class Tried(NamedTuple):
+    """One attempt, as far as its slot depends on it."""
+
+    observation: Observation
+    taken: bool = False
+    """Its node had accepted it, whatever came of it."""
+    replaced: bool = False
+    """A later attempt of its slot was written, and neither sent back nor cancelled since."""
+
+
+def slot_state(attempts: Iterable[Tried], *, retry_attempts: int, retry_program: bool) -> SlotState:
     """The state of a slot, from what is known of its attempts, in any order.
 
-    Infrastructure failures use up `retry_attempts` (P17); a program's own failure ends the slot,
-    unless `retry_program` lets it use up the same budget; refusals and cancellations cost nothing.
+    Each attempt that failed, was cancelled after its node had taken it, or was replaced while it
+    ran uses up one of `retry_attempts` (P17); a program's own failure ends the slot, unless
+    `retry_program` lets it be retried likewise; what was sent back before it began costs nothing.
+    An attempt that was replaced does not keep a slot without retries from having failed: its node
+    may never come back.
     """
-    spent, ended, live = 0, False, SlotState.OPEN
-    for seen in observations:
+    spent, ended = 0, False
+    live = left = SlotState.OPEN
+    for seen, taken, replaced in attempts:
         if seen.state is AttemptState.SUCCEEDED:
             return SlotState.DONE
-        if seen.state is AttemptState.FAILED:
+        if not seen.state.terminal:
+            waits = seen.state is AttemptState.ASSIGNED
+            here = SlotState.ASSIGNED if waits else SlotState.ACTIVE
+            if replaced:
+                left, spent = max(left, here), spent + 1
+            else:
+                live = max(live, here)
+        elif seen.state is AttemptState.FAILED:
             spent += 1
             ended = ended or not (retry_program or seen.reason in _INFRASTRUCTURE)
-        elif not seen.state.terminal:
-            waits = seen.state is AttemptState.ASSIGNED
-            live = max(live, SlotState.ASSIGNED if waits else SlotState.ACTIVE)
+        elif seen.state is AttemptState.CANCELLED and taken:
+            spent += 1
     if live is not SlotState.OPEN:
         return live
-    return SlotState.FAILED if ended or (spent and spent >= retry_attempts) else SlotState.OPEN
+    return SlotState.FAILED if ended or (spent and spent >= retry_attempts) else left
 
 
 class JobFacts(NamedTuple):
@@ -113,6 +131,8 @@ class JobFacts(NamedTuple):
     failed: int = 0
     active: int = 0
     assigned: int = 0
+    expired: bool = False
+    """One of its timeouts ran out, and all that is live of it was asked to stop."""
 
 
 class JobRule(NamedTuple):
@@ -121,6 +141,28 @@ class JobRule(NamedTuple):
     state: JobState
     holds_when: str
     holds: Callable[[JobFacts], bool]
+
+
+class SlotRule(NamedTuple):
+    """One state of a slot, for the page; the first that holds names it."""
+
+    state: SlotState
+    holds_when: str
+
+
+SLOT_RULES = (
+    SlotRule(SlotState.DONE, "an attempt succeeded"),
+    SlotRule(SlotState.ACTIVE, "an attempt that was not replaced is at Accepted to Publishing"),
+    SlotRule(SlotState.ASSIGNED, "an attempt that was not replaced waits at its node"),
+    SlotRule(
+        SlotState.FAILED,
+        "the program failed and `Retry` does not name it, or as many attempts as `Retry` allows "
+        "failed, were cancelled after they had begun, or were replaced",
+    ),
+    SlotRule(SlotState.ACTIVE, "an attempt that was replaced is at Accepted to Publishing"),
+    SlotRule(SlotState.ASSIGNED, "an attempt that was replaced waits at its node"),
+    SlotRule(SlotState.OPEN, "none of the above: it wants a placement"),
+)
 
 
 JOB_RULES = (
@@ -136,8 +178,11 @@ JOB_RULES = (
     ),
     JobRule(
         JobState.FAILED,
-        "a slot is out of retries, and nothing is live",
-        lambda facts: facts.failed > 0 and not facts.active and not facts.assigned,
+        "a slot is out of retries and nothing is live, or a timeout ran out and all that is live "
+        "was asked to stop",
+        lambda facts: (
+            facts.expired or (facts.failed > 0 and not facts.active and not facts.assigned)
+        ),
     ),
     JobRule(
         JobState.RUNNING,
@@ -170,11 +215,13 @@ def draw() -> str:
         for rule in ATTEMPT_RULES
         for before in rule.after
     ]
+    slots = [f"| {_shown(rule.state)} | {rule.holds_when} |" for rule in SLOT_RULES]
     jobs = [f"| {rule.state.value} | {rule.holds_when} |" for rule in JOB_RULES]
-    return "\n".join([*_HEAD, *attempts, *_MOVES, *moves, *_JOBS, *jobs, ""])
+    page = [*_HEAD, *attempts, *_MOVES, *moves, *_SLOTS, *slots, *_JOBS, *jobs, ""]
+    return "\n".join(page)
 
 
-def _shown(state: AttemptState) -> str:
+def _shown(state: AttemptState | SlotState) -> str:
     return state.name.capitalize()
 
 
@@ -193,8 +240,22 @@ _HEAD = (
     "| --- | --- | --- | --- |",
 )
 _MOVES = ("", "```mermaid", "stateDiagram-v2", "    [*] --> Assigned")
-_JOBS = (
+_SLOTS = (
     "```",
+    "",
+    "A stop that withdraws an attempt means nothing once its node has accepted it; its node ends",
+    "a withdrawn one as Refused.",
+    "",
+    "## A slot",
+    "",
+    "One part of the winning version, derived from its attempts. An attempt was replaced when one",
+    "with a greater number stands in its slot that was neither refused nor cancelled. The first",
+    "line that holds names the state.",
+    "",
+    "| state | holds when |",
+    "| --- | --- |",
+)
+_JOBS = (
     "",
     "## A job",
     "",

@@ -11,9 +11,14 @@ from collections.abc import Iterable, Mapping
 
 from scheduler.ids import Dot, NodeId
 from scheduler.job_view import JobView
+from scheduler.jobs import AttemptState
+from scheduler.lifecycle import SlotState
+from scheduler.slots import AttemptView
 
 Reach = Mapping[tuple[NodeId, int], int]
 """(author, epoch) -> the seq up to which every record is held."""
+
+_USES_UP = (AttemptState.FAILED, AttemptState.CANCELLED)
 
 
 def rests_on(job: JobView) -> tuple[Dot, ...]:
@@ -22,7 +27,16 @@ def rests_on(job: JobView) -> tuple[Dot, ...]:
     Of a slot with an accepted result its success; of any other the stop, else the expired record,
     else the terminal records that used up its retries. Nothing else, and nothing of open slots.
     """
-    raise NotImplementedError
+    table, found, whole = job.slots, dict[Dot, None](), _ending_the_rest(job)
+    for index in table.placed():
+        accepted = table.accepted(index)
+        if accepted is not None and accepted.completed is not None:
+            found[accepted.completed] = None
+        elif whole is None and table.state(index) is SlotState.FAILED:
+            found |= dict.fromkeys(_used_up(table.attempts(index)))
+    if whole is not None:
+        found[whole] = None
+    return tuple(sorted(found))
 
 
 def is_settled(
@@ -30,9 +44,45 @@ def is_settled(
 ) -> bool:
     """Whether the job has ended and no member can know anything that would change its answer.
 
-    `seen` holds the contexts that members told in their registers, `members` all that are not
-    retired, `held` this node's own context: it stands for our own entry in `seen`, and must reach
-    as far as each member's own log did when it told, or that member may have finished the work
-    before it heard of our result.
+    `seen` holds the contexts that members told in their registers, our own among them; `members`
+    are all that are not retired; `held` is our own context. It must reach as far as each member's
+    own log did when it told: that member may have finished the same work before it heard of ours.
     """
-    raise NotImplementedError
+    if not job.state().terminal or job.live_count or job.rumoured():
+        return False
+    told = [(one, seen.get(one, {})) for one in members]
+    needed = _needed(job)
+    return all(_covers(context, needed) for _, context in told) and all(
+        held.get((author, epoch), 0) >= seq
+        for member, context in told
+        for (author, epoch), seq in context.items()
+        if author == member
+    )
+
+
+def _ending_the_rest(job: JobView) -> Dot | None:
+    """The stop or the expired record that slots without a result rest on, if there are any."""
+    if job.version is None or job.slots.count(SlotState.DONE) >= job.version.count:
+        return None
+    expired = job.expired()
+    return job.first_stop() or (None if expired is None else expired[0])
+
+
+def _used_up(attempts: list[AttemptView]) -> list[Dot]:
+    return [
+        one.observed for one in attempts if one.observed and one.taken and one.state in _USES_UP
+    ]
+
+
+def _needed(job: JobView) -> Reach:
+    """The last seq of each log that the job rests on: whoever covers those covers all before."""
+    if job.resting is None or job.resting[0] != job.revision:
+        last: dict[tuple[NodeId, int], int] = {}
+        for author, epoch, seq in rests_on(job):
+            last[author, epoch] = max(seq, last.get((author, epoch), 0))
+        job.resting = (job.revision, last)
+    return job.resting[1]
+
+
+def _covers(context: Reach, needed: Reach) -> bool:
+    return all(context.get(log, 0) >= seq for log, seq in needed.items())

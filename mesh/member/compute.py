@@ -26,7 +26,15 @@ from runtime.budget import Budget
 from scheduler.ids import AttemptId, Digest
 from scheduler.instant import Instant
 from scheduler.job_view import JobView
-from scheduler.jobs import AttemptState, Failure, JobSpec, Observation, Refusal, Resources
+from scheduler.jobs import (
+    AttemptState,
+    Failure,
+    JobSpec,
+    Observation,
+    Refusal,
+    Resources,
+    StopReason,
+)
 from scheduler.ownership import is_stale
 from scheduler.records import Kind
 from scheduler.slots import AttemptView
@@ -106,8 +114,11 @@ class Compute:
         stop = _reason_to_stop(job, attempt)
         core = self._cores.get(attempt.id)
         if core is not None:
-            if stop:
+            if stop and stop != StopReason.WITHDRAWN:
                 self._perform(attempt.id, core.handle(StopAsked(stop), now), now)
+            return
+        if stop == StopReason.WITHDRAWN:
+            self._refuse(attempt, Refusal.WITHDRAWN, "Its owner found room at another node.", now)
             return
         if stop:
             message = f"Not started: {stop}."

@@ -29,6 +29,7 @@ from mesh.member.commands import (
 from mesh.member.facts import Facts
 from mesh.member.orchestrate import Orchestrate
 from mesh.member.readings import read_job
+from mesh.member.seen import Seen
 from scheduler.constraints import matches
 from scheduler.decide import verdicts
 from scheduler.errors import SpecError
@@ -55,8 +56,9 @@ ORDERS = ("created_at", "modified_at", "id")
 class Desk:
     """Answers commands; what a submission brought to keep waits in `blobs` for the next flush."""
 
-    def __init__(self, facts: Facts, orchestrate: Orchestrate) -> None:
+    def __init__(self, facts: Facts, orchestrate: Orchestrate, seen: Seen) -> None:
         self._facts = facts
+        self._seen = seen
         self._orchestrate = orchestrate
         self.blobs: list[tuple[Digest, bytes]] = []
 
@@ -212,7 +214,14 @@ class Desk:
 
     def _read(self, job: JobView, *, attempts: bool = False, history: bool = False) -> JobReading:
         waiting = self._orchestrate.waiting(job.id)
-        return read_job(self._facts, job, waiting, attempts=attempts, history=history)
+        return read_job(
+            self._facts,
+            job,
+            waiting,
+            settled=self._seen.is_settled(job.id),
+            attempts=attempts,
+            history=history,
+        )
 
     def _list(self, command: ListJobs) -> Reply:
         start, order_by, reverse, limit = 0, command.order_by, command.reverse, command.limit

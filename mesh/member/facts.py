@@ -47,6 +47,8 @@ class Facts:
         """Jobs to look at again, in the order in which they changed."""
         self.changed: dict[JobId, None] = {}
         """Jobs whose readers are to be told."""
+        self.active: dict[JobId, None] = {}
+        """Jobs that have not ended, as far as is known here."""
         self.capacity_freed = False
         """Something changed that could let a waiting job run."""
         self.missing_specs: dict[Digest, dict[JobId, None]] = {}

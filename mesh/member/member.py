@@ -35,6 +35,7 @@ from mesh.gossip.events import (
     TimerFired,
 )
 from mesh.ledger.ledger import Ledger, Received
+from mesh.member.absence import ABSENCE_TIMER, Absence
 from mesh.member.commands import Command, ListNodes, NodeDetail
 from mesh.member.compute import ATTEMPT_TIMER, Compute
 from mesh.member.desk import Desk
@@ -55,12 +56,14 @@ from mesh.member.events import (
 from mesh.member.facts import Facts
 from mesh.member.flushes import Flushes
 from mesh.member.nodes import Nodes
-from mesh.member.orchestrate import Orchestrate
+from mesh.member.orchestrate import EXPIRY_TIMER, WITHDRAW_TIMER, Orchestrate
 from mesh.member.outbox import Outbox
 from mesh.member.readings import read_node
+from mesh.member.registers import SEEN
+from mesh.member.seen import SEEN_TIMER, Seen
 from mesh.trust import CertificateBook, CertificateError, Trust
 from runtime.attempt import ResultsStored
-from scheduler.ids import AttemptId, NodeId, blob_digest
+from scheduler.ids import AttemptId, JobId, NodeId, blob_digest
 from scheduler.instant import Instant
 
 ROUNDS_PER_TICK_MAX = 64
@@ -82,6 +85,8 @@ class MemberSettings:
     """HOST:PORT, where peers may dial us."""
     version: str
     timing: Timing = Timing()
+    wan: bool = False
+    """Replacements wait longer where links are slow or metered."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -125,9 +130,11 @@ class Member:
             context=self.ledger.context,
             known_peers=[(NodeId(node), addresses) for node, addresses in restored.peers],
         )
-        self.orchestrate = Orchestrate(self.facts, boot=self.boot)
+        self.absence = Absence(self.facts, self.outbox, wan=settings.wan)
+        self.seen = Seen(self.facts, self.gossip, self.outbox)
+        self.orchestrate = Orchestrate(self.facts, self.absence, self.outbox, boot=self.boot)
         self.compute = Compute(self.facts, self.outbox)
-        self._desk = Desk(self.facts, self.orchestrate)
+        self._desk = Desk(self.facts, self.orchestrate, self.seen)
         self._nodes = Nodes(
             self.facts, self.gossip, settings.name, settings.version, settings.labels
         )
@@ -147,6 +154,12 @@ class Member:
         match event:
             case TimerFired(token) if token[0] == ATTEMPT_TIMER:
                 self.compute.timer_fired(AttemptId(token[1]), now)
+            case TimerFired(token) if token[0] == ABSENCE_TIMER:
+                self.absence.look(NodeId(token[1]), now)
+            case TimerFired(token) if token[0] in (EXPIRY_TIMER, WITHDRAW_TIMER):
+                self.orchestrate.timer_fired(token[0], JobId(token[1]))
+            case TimerFired(token) if token[0] == SEEN_TIMER:
+                self._route(self.seen.timer_fired(now), now)
             case TimerFired(token) if token[0] == REFOLD_TIMER:
                 self._flushes.envelopes(self.ledger.seal())
                 self.facts.refold()
@@ -209,6 +222,11 @@ class Member:
             job = self.facts.view.jobs[job_id]
             self.orchestrate.consider(job, now)
             self.compute.consider(job, now)
+            if job.state().terminal:
+                self.facts.active.pop(job_id, None)
+                self.seen.job_ended(job_id, now)
+            else:
+                self.facts.active[job_id] = None
         if self.facts.capacity_freed:
             self.facts.capacity_freed = False
             self.orchestrate.wake(now)
@@ -262,15 +280,26 @@ class Member:
                     window = self.ledger.window(author, epoch, from_seq)
                     self._route(self.gossip.send_envelopes(link, window), now)
                 case PeerChanged(peer):
-                    self._nodes.peer_changed(peer)
-                    self._flushes.peers(self.gossip.peers())
+                    self._peer_changed(peer, now)
                 case RegisterChanged(peer, kind, payload):
-                    self._nodes.register_changed(peer, kind, payload)
+                    self.absence.heard(peer, now)
+                    if kind == SEEN:
+                        self.seen.register_changed(peer, payload, now)
+                    else:
+                        self._nodes.register_changed(peer, kind, payload)
                 case CertificateLearned(der):
                     self._certificate_learned(der, now)
 
+    def _peer_changed(self, node: NodeId, now: Instant) -> None:
+        peer = self._nodes.peer_changed(node)
+        self._flushes.peers(self.gossip.peers())
+        if peer is not None:
+            self.absence.peer_changed(peer, now)
+
     def _received(self, link: LinkId | None, received: Received, now: Instant) -> None:
         self._flushes.envelopes(received.appended)
+        for author in dict.fromkeys(one.author for one in received.appended):
+            self.absence.heard(author, now)
         self.facts.fold(received.records)
         if self.facts.view.dropped and received.records:
             self.outbox.send(StartTimer((REFOLD_TIMER,), now.monotonic_s + REFOLD_AFTER_S))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mesh.gossip.core import Gossip
+from mesh.gossip.core import Gossip, PeerReading
 from mesh.gossip.events import GossipEffect, PeerState
 from mesh.member.events import CapacityMeasured
 from mesh.member.facts import Facts
@@ -100,12 +100,14 @@ class Nodes:
 
     # --- peers ------------------------------------------------------------------------------------
 
-    def peer_changed(self, node: NodeId) -> None:
-        """What this node hears of a peer has changed."""
+    def peer_changed(self, node: NodeId) -> PeerReading | None:
+        """What this node hears of a peer has changed; what it is now."""
         for peer in self._gossip.peers():
             if peer.node == node:
                 reachable = peer.state in (PeerState.ALIVE, PeerState.SUSPECT)
                 self._set(node, peer.name, reachable=reachable, rtt_ms=peer.rtt_ms or 0.0)
+                return peer
+        return None
 
     def register_changed(self, node: NodeId, kind: int, payload: bytes) -> None:
         """A peer's register has a newer value; one that cannot be read says nothing."""

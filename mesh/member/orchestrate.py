@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from mesh.gossip.events import StartTimer
+from mesh.member.absence import Absence
 from mesh.member.facts import Facts
+from mesh.member.outbox import Outbox
 from scheduler.decide import decide
 from scheduler.ids import JobId
-from scheduler.instant import Instant
+from scheduler.instant import Instant, hlc_wall_ms
 from scheduler.job_view import JobView
-from scheduler.jobs import Plan, Waiting
+from scheduler.jobs import JobSpec, JobState, Plan, Waiting
+from scheduler.lifecycle import SlotState
 from scheduler.ownership import FIRST_TERM, candidate
+from scheduler.reconcile import WITHDRAW_AFTER_MS
 from scheduler.records import Kind
 
+EXPIRY_TIMER = "expiry"
+WITHDRAW_TIMER = "withdraw"
 FRUITLESS_WAKES_MAX = 8
 """When room was freed, waiting jobs are tried in order until so many in a row found none: one free
 place must not cost a walk over every job that waits."""
@@ -25,10 +32,16 @@ place must not cost a walk over every job that waits."""
 class Orchestrate:
     """The jobs that this node owns."""
 
-    def __init__(self, facts: Facts, *, boot: int) -> None:
+    def __init__(self, facts: Facts, absence: Absence, outbox: Outbox, *, boot: int) -> None:
         self._facts = facts
+        self._absence = absence
+        self._outbox = outbox
         self._boot = boot
         self._waiting: dict[JobId, Waiting] = {}
+        self._deadlines: dict[JobId, dict[str, float]] = {}
+        """Monotonic seconds at which a job we own runs out of time, by the reason."""
+        self._withdrawals: dict[JobId, None] = {}
+        """Jobs that have a timer running for attempts that wait at their target."""
 
     def waiting(self, job: JobId) -> Waiting | None:
         """Why slots of a job we own stay unplaced."""
@@ -40,22 +53,86 @@ class Orchestrate:
 
     def consider(self, job: JobView, now: Instant) -> bool:
         """Look at a job; True when something was written."""
-        if job.version is None or job.state().terminal:
-            self._waiting.pop(job.id, None)
-            return False
-        if job.owner is None and not self._claim(job, now):
-            return False
         spec = self._facts.spec_of(job)
-        if job.owner is None or job.owner[1] != self._facts.node or spec is None:
-            self._waiting.pop(job.id, None)
+        if job.version is None or job.state().terminal:
+            self._forget(job.id)
             return False
-        plan = decide(job, spec, self._facts.index, seed=self._boot)
+        if self._absence.owner_is_gone(job, now) and not self._claim(job, now):
+            self._forget(job.id)
+            return False
+        if job.owner is None or job.owner[1] != self._facts.node or spec is None:
+            self._forget(job.id)
+            return False
+        if self._expire(job, spec, now):
+            return True
+        plan = decide(
+            job,
+            spec,
+            self._facts.index,
+            seed=self._boot,
+            overdue=self._absence.overdue(job, now),
+            now_ms=now.wall_ms,
+        )
         self._write(job, plan, now)
+        self._watch_assigned(job, now)
         if plan.waiting is None:
             self._waiting.pop(job.id, None)
         else:
             self._waiting[job.id] = plan.waiting
         return bool(plan.placements or plan.stops)
+
+    def timer_fired(self, kind: str, job: JobId) -> None:
+        """A deadline of a job, or the end of an attempt's patience at its target."""
+        if kind == WITHDRAW_TIMER:
+            self._withdrawals.pop(job, None)
+        if job in self._facts.view.jobs:
+            self._facts.touch(job)
+
+    def _forget(self, job: JobId) -> None:
+        self._waiting.pop(job, None)
+        self._deadlines.pop(job, None)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def _expire(self, job: JobView, spec: JobSpec, now: Instant) -> bool:
+        """Say that a job ran out of time; True when it has."""
+        assert job.version is not None, "a job without a version has no timeouts"
+        timeouts = spec.task.timeouts
+        limits = {"queue_timeout": timeouts.queue_s, "total_timeout": timeouts.total_s}
+        if job.id not in self._deadlines:
+            # Time that passed before we owned it, or before this start, is told by the wall clocks
+            # alone; from here on only the monotonic clock counts.
+            elapsed_s = max(0.0, (now.wall_ms - hlc_wall_ms(job.created_hlc)) / 1000)
+            self._deadlines[job.id] = {
+                reason: now.monotonic_s + max(0.0, limit_s - elapsed_s)
+                for reason, limit_s in limits.items()
+                if limit_s
+            }
+            for at_s in self._deadlines[job.id].values():
+                self._outbox.send(StartTimer((EXPIRY_TIMER, job.id, str(at_s)), at_s))
+        for reason, at_s in self._deadlines[job.id].items():
+            unplaced = job.state() in (JobState.PENDING, JobState.QUEUED)
+            if at_s <= now.monotonic_s and (unplaced or reason != "queue_timeout"):
+                body = {
+                    "job": job.id,
+                    "birth": job.birth,
+                    "version": job.version.dot,
+                    "reason": reason,
+                    "elapsed_ms": limits[reason] * 1000,
+                }
+                self._facts.write(Kind.JOB_EXPIRED, body, now)
+                return True
+        return False
+
+    def _watch_assigned(self, job: JobView, now: Instant) -> None:
+        """Look again at attempts that wait at their target: another node may have room by then."""
+        waits = job.slots.count(SlotState.ASSIGNED) > 0
+        if waits and job.id not in self._withdrawals:
+            self._withdrawals[job.id] = None
+            at_s = now.monotonic_s + WITHDRAW_AFTER_MS / 1000
+            self._outbox.send(StartTimer((WITHDRAW_TIMER, job.id), at_s))
+
+    # --- order --------------------------------------------------------------------------------
 
     def wake(self, now: Instant) -> None:
         """Room was freed or a node changed: try those that wait, first come first."""
@@ -80,10 +157,11 @@ class Orchestrate:
         return sorted(self._waiting, key=order)
 
     def _claim(self, job: JobView, now: Instant) -> bool:
-        """Own a job that nobody owns, when we are the one everyone would name."""
+        """Own a job whose owner is gone, or that has none, when everyone here would name us."""
         if candidate(job.id, self._facts.readings.values()) != self._facts.node:
             return False
-        body = {"job": job.id, "birth": job.birth, "term": FIRST_TERM}
+        term = FIRST_TERM if job.owner is None else job.owner[0] + 1
+        body = {"job": job.id, "birth": job.birth, "term": term}
         self._facts.write(Kind.OWNER_CLAIMED, body, now, cause=job.birth)
         return True
 

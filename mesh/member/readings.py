@@ -21,6 +21,7 @@ def read_job(
     job: JobView,
     waiting: Waiting | None,
     *,
+    settled: bool,
     attempts: bool,
     history: bool,
 ) -> JobReading:
@@ -37,7 +38,7 @@ def read_job(
         spec=facts.spec_of(job),
         state=job.state(),
         message=job.message(),
-        settled=False,
+        settled=settled,
         version_number=0 if version is None else version.number,
         revision=job.revision,
         created_ms=hlc_wall_ms(job.created_hlc),

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler import cbor
-from scheduler.ids import Digest
+from scheduler.ids import ID_BYTES, Digest, NodeId, node_id_from_bytes, node_id_to_bytes
 from scheduler.jobs import FOLD_VERSION, DataEntry, Resources
 
 CAPACITY = 1
 LOCAL_DATA = 2
+SEEN = 3
 
 MAX_REGISTER_BYTES = 32 * 1024
 """Half a frame; 64 offered entries of 255-byte paths are 18 KiB."""
@@ -105,6 +106,39 @@ def decode_data_untrusted(payload: bytes) -> DataRegister:
         return DataRegister(entries, _list_untrusted(body[1]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RegisterError(f"not a local-data register: {error}") from error
+
+
+def encode_seen(context: Mapping[tuple[NodeId, int], int]) -> bytes:
+    """Wire form of a `seen` register: seqs by author and epoch."""
+    return cbor.encode(
+        {
+            0: [
+                [node_id_to_bytes(author), epoch, context[author, epoch]]
+                for author, epoch in sorted(context)
+            ]
+        }
+    )
+
+
+def decode_seen_untrusted(payload: bytes) -> dict[tuple[NodeId, int], int]:
+    """The context in these bytes; RegisterError for anything else."""
+    body = _body_untrusted(payload)
+    try:
+        return {
+            (
+                node_id_from_bytes(_sixteen_untrusted(author)),
+                _amount_untrusted(epoch),
+            ): _amount_untrusted(seq)
+            for author, epoch, seq in body[0]
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RegisterError(f"not a seen register: {error}") from error
+
+
+def _sixteen_untrusted(value: Any) -> bytes:
+    if type(value) is not bytes or len(value) != ID_BYTES:
+        raise ValueError("not a node id")
+    return value
 
 
 def _body_untrusted(payload: bytes) -> dict[Any, Any]:

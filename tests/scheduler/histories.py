@@ -18,6 +18,7 @@ from scheduler.ids import (
 from scheduler.instant import Hlc
 from scheduler.jobs import (
     AttemptState,
+    Expiry,
     Failure,
     JobSpec,
     JobType,
@@ -100,9 +101,10 @@ class Ledger:
         index: int = 0,
         number: int = 1,
         term: int = 1,
+        score: int = 500,
     ) -> Dot:
         body: dict[str, Any] = {
-            "score": 500,
+            "score": score,
             "next_best": (),
             "refusals": {},
             "reasons": {"fit": 500},
@@ -127,6 +129,19 @@ class Ledger:
     ) -> Dot:
         body = {"job": JOB, "reason": reason} | more
         return self.write(author, Kind.ATTEMPT_STOP_REQUESTED, birth=birth, attempt=attempt, **body)
+
+    def expire(
+        self,
+        birth: Dot,
+        version: Dot,
+        reason: Expiry | str = Expiry.TOTAL_TIMEOUT,
+        *,
+        author: NodeId = ANN,
+        **more: Any,
+    ) -> Dot:
+        body = {"job": JOB, "version": version, "reason": str(getattr(reason, "value", reason))}
+        body |= {"elapsed_ms": 30_000} | more
+        return self.write(author, Kind.JOB_EXPIRED, birth=birth, **body)
 
     def started(self, *, count: int = 1, **fields: Any) -> tuple[Dot, Dot]:
         """A job that ANN took in and owns: its birth and its version."""
@@ -168,6 +183,10 @@ def random_history(seed: int) -> list[Fact]:
             claims.append(((job, birth), _random_claim(random, ledger, job, birth)))
         elif what < 0.14:
             stops.append(ledger.stop(birth, author=random.choice(NODES), reason=str(step), job=job))
+        elif what < 0.17:
+            author, version = random.choice(NODES), random.choice(versions)
+            reason = random.choice(["a later release's", *Expiry])
+            ledger.expire(birth, version, reason, author=author, job=job)
         elif what < 0.45:
             (job, birth), (owner, term) = random.choice(claims)
             node = random.choice(NODES)

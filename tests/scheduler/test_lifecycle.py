@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from itertools import islice, permutations, product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scheduler.jobs import AttemptState, Failure, JobState, Observation
 from scheduler.lifecycle import (
     ATTEMPT_RULES,
+    SLOT_RULES,
     JobFacts,
     SlotState,
+    Tried,
     draw,
     job_state,
     join_key,
@@ -52,6 +55,8 @@ def test_i7_join_key(greater: tuple[A, int, int], lesser: tuple[A, int, int]) ->
 
 INFRA = Failure.NODE_RESTART.value
 PROGRAM = Failure.EXIT_CODE.value
+TAKEN = "taken"
+REPLACED = "replaced"
 
 
 @pytest.mark.parametrize(
@@ -68,20 +73,34 @@ PROGRAM = Failure.EXIT_CODE.value
         ([(A.REFUSED, "capacity")] * 9, SlotState.OPEN),
         ([(A.CANCELLED, "")] * 9, SlotState.OPEN),
         ([(A.FAILED, "a reason of a later release")], SlotState.FAILED),
+        ([(A.CANCELLED, "", TAKEN)], SlotState.OPEN),
+        ([(A.CANCELLED, "", TAKEN), (A.FAILED, INFRA)], SlotState.FAILED),
+        ([(A.CANCELLED, "", TAKEN), (A.RUNNING, "")], SlotState.ACTIVE),
+        ([(A.REFUSED, "withdrawn", TAKEN)] * 9, SlotState.OPEN),
+        ([(A.RUNNING, "", REPLACED)], SlotState.ACTIVE),
+        ([(A.ASSIGNED, "", REPLACED)], SlotState.ASSIGNED),
+        ([(A.RUNNING, "", REPLACED), (A.ASSIGNED, "")], SlotState.ASSIGNED),
+        ([(A.RUNNING, "", REPLACED), (A.FAILED, INFRA)], SlotState.FAILED),
+        ([(A.RUNNING, "", REPLACED), (A.FAILED, PROGRAM)], SlotState.FAILED),
+        ([(A.RUNNING, "", REPLACED), (A.REFUSED, "capacity")], SlotState.ACTIVE),
+        ([(A.RUNNING, "", REPLACED), (A.SUCCEEDED, "")], SlotState.DONE),
     ],
 )
 def test_slot_state_with_two_attempts_allowed(
-    seen: list[tuple[A, str]], expected: SlotState
+    seen: list[tuple[Any, ...]], expected: SlotState
 ) -> None:
-    observations = [Observation(state, reason) for state, reason in seen]
-    for order in islice(permutations(observations), 24):
+    attempts = [
+        Tried(Observation(state, reason), taken=TAKEN in more, replaced=REPLACED in more)
+        for state, reason, *more in seen
+    ]
+    for order in islice(permutations(attempts), 24):
         assert slot_state(order, retry_attempts=2, retry_program=False) is expected
 
 
 @pytest.mark.parametrize(("failures", "expected"), [(1, SlotState.OPEN), (2, SlotState.FAILED)])
 def test_program_failures_are_retried_only_where_asked(failures: int, expected: SlotState) -> None:
-    observations = [Observation(A.FAILED, PROGRAM)] * failures
-    assert slot_state(observations, retry_attempts=2, retry_program=True) is expected
+    attempts = [Tried(Observation(A.FAILED, PROGRAM), taken=True)] * failures
+    assert slot_state(attempts, retry_attempts=2, retry_program=True) is expected
 
 
 @pytest.mark.parametrize(
@@ -97,6 +116,8 @@ def test_program_failures_are_retried_only_where_asked(failures: int, expected: 
         (JobFacts(True, True, False, slots=2, failed=1, assigned=1), JobState.QUEUED),
         (JobFacts(True, True, False, slots=2, failed=1, done=1), JobState.FAILED),
         (JobFacts(True, True, True, slots=2, failed=1), JobState.STOPPED),
+        (JobFacts(True, True, False, slots=2, active=1, expired=True), JobState.FAILED),
+        (JobFacts(True, True, True, slots=2, expired=True), JobState.STOPPED),
         (JobFacts(True, True, True, slots=2, active=1), JobState.STOPPED),
         (JobFacts(True, True, True, slots=2, done=2), JobState.COMPLETED),
     ],
@@ -106,6 +127,26 @@ def test_job_state(facts: JobFacts, expected: JobState) -> None:
 
 
 def test_p6_p15_p16_completed_beats_whatever_else_holds() -> None:
-    for stopped, failed, active, assigned in product((False, True), (0, 1), (0, 1), (0, 1)):
-        facts = JobFacts(True, True, stopped, 3, 3, failed, active, assigned)
+    yes_or_no = (False, True)
+    for stopped, expired, failed, live in product(yes_or_no, yes_or_no, (0, 1), (0, 1)):
+        facts = JobFacts(True, True, stopped, 3, 3, failed, live, live, expired)
         assert job_state(facts) is JobState.COMPLETED
+
+
+SLOT_EXAMPLES = (
+    [Tried(Observation(A.SUCCEEDED), taken=True)],
+    [Tried(Observation(A.RUNNING), taken=True)],
+    [Tried(Observation(A.ASSIGNED))],
+    [Tried(Observation(A.FAILED, PROGRAM), taken=True)],
+    [Tried(Observation(A.PUBLISHING), taken=True, replaced=True)],
+    [Tried(Observation(A.ASSIGNED), replaced=True)],
+    [],
+)
+
+
+def test_the_first_slot_rule_that_holds_names_the_state() -> None:
+    rules = list(zip(SLOT_RULES, SLOT_EXAMPLES, strict=True))
+    for place, (rule, example) in enumerate(rules):
+        for _, weaker in rules[place:]:
+            state = slot_state([*weaker, *example], retry_attempts=3, retry_program=False)
+            assert state is rule.state, rule.holds_when

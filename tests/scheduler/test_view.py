@@ -13,6 +13,7 @@ from scheduler import view as view_module
 from scheduler.ids import Dot, named_job_id
 from scheduler.jobs import AttemptState, JobState, Resources
 from scheduler.records import Kind, Record
+from scheduler.settled import rests_on
 from scheduler.slots import SlotTable
 from scheduler.view import View
 from tests.scheduler.histories import (
@@ -44,6 +45,9 @@ def answers(view: View) -> list[object]:
             [job.slot_attempts(one, index) for one in sorted(job.versions) for index in (0, 1)]
         ]
         told += [[one.id for one in job.slots.duplicates()], +job.refusals_by_node]
+        told += [list(job.slots.crowded()), job.duplicate_ms(), job.expired(), job.rumoured()]
+        told += [[job.duplicates_of(index) for index in range(4)], rests_on(job)]
+        told += [sorted(one.id for one in job.slots.waiting())]
     told += [[list(view.live_on(node)), view.used(node)] for node in NODES]
     return told
 

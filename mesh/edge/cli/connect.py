@@ -165,12 +165,12 @@ class NodeApi:
             while chunk := self._read(response, CHUNK_BYTES):
                 yield chunk
 
-    def events(self, path: str, *, deadline_s: float) -> Iterator[Any]:
+    def events(self, path: str, query: Query | None = None, *, deadline_s: float) -> Iterator[Any]:
         """The documents of a feed of server-sent events, until it ends.
 
         `deadline_s` is of `time.monotonic`; WaitedTooLong when it passes first.
         """
-        with self._opened("GET", path) as response:
+        with self._opened("GET", path, query) as response:
             while line := self._readline(response, deadline_s):
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])

@@ -108,7 +108,7 @@ def job_logs(
     from mesh.edge.cli.loglines import copy_logs
 
     copy_logs(
-        connect(ctx).endpoint,
+        connect(ctx),
         job_id,
         execution=execution_id,
         namespace=namespace,

@@ -269,7 +269,7 @@ def _wait(api: NodeApi, job: str, waiting: Waiting) -> Exit:
         from mesh.edge.cli.loglines import copy_logs
 
         try:
-            copy_logs(api.endpoint, job, follow=True, timeout_s=waiting.timeout_s)
+            copy_logs(api, job, follow=True, timeout_s=waiting.timeout_s)
         except CommandFailed as failure:
             if failure.code is not Exit.JOB_FAILED:
                 raise

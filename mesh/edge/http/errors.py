@@ -71,7 +71,7 @@ async def refused_response(request: Request, error: Exception) -> JSONResponse:
         problem = Problem(
             "NotFound",
             f"there is nothing at {request.method} {request.scope['path'][:200]}",
-            hint="The calls of this API are listed in docs/http-api.md",
+            hint="Calls stand below /api/v1/orchestrator, /api/v1/agent and /api/v1/mesh",
             status=error.status_code,
             component=API_COMPONENT,
         )

@@ -1,19 +1,25 @@
-"""A job's output over a WebSocket: a JSON object and a newline per text frame, then Close 1000."""
+"""A job's output: over a WebSocket as Bacalhau's client reads it, and as server-sent events.
+
+A frame is one JSON object, `{"value": {"Type": 1, "Line": "..."}}`, with type 1 for stdout and 2
+for stderr. On the socket each is a text frame and has a newline after it; then comes Close 1000.
+"""
 
 from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 import trio
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mesh.edge.http.errors import Refused, bad_request
 from mesh.edge.http.reading import (
+    STILL_HERE_S,
     doors_of,
     find_job,
     path_id,
@@ -28,6 +34,25 @@ CHUNK_BYTES = 64 << 10
 LOOK_AGAIN_S = 0.1
 """Output comes from a file, perhaps of another node: there is nothing to wait on."""
 NEVER_RAN = (AttemptState.REFUSED, AttemptState.CANCELLED)
+Frame = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the query asks for."""
+
+    execution: str
+    follow: bool
+    tail: bool
+
+
+def _wish(connection: HTTPConnection) -> _Wish:
+    tail = query_flag(connection, "tail")
+    follow = query_flag(connection, "follow") or tail
+    return _Wish(query_text(connection, "execution_id"), follow, tail)
+
+
+# --- the two ways to read -------------------------------------------------------------------------
 
 
 async def logs(socket: WebSocket) -> None:
@@ -39,27 +64,25 @@ async def logs(socket: WebSocket) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_when_closed, socket, nursery.cancel_scope)
         try:
-            await _serve_logs(socket)
+            await _send_frames(socket)
             await socket.close(1000)
         except (WebSocketDisconnect, RuntimeError):
             pass  # the client went away first
         nursery.cancel_scope.cancel()
 
 
-async def _serve_logs(socket: WebSocket) -> None:
+async def _send_frames(socket: WebSocket) -> None:
     doors = doors_of(socket)
     try:
-        tail = query_flag(socket, "tail")
-        follow = query_flag(socket, "follow") or tail
+        wish = _wish(socket)
         job = await find_job(doors, path_id(socket), query_text(socket, "namespace"))
-        wanted = query_text(socket, "execution_id")
-        attempt = await _choose(doors, job, wanted, follow=follow)
-        offset = await _end_of(doors, attempt) if tail else 0
-        await _copy(socket, doors, attempt, offset, follow=follow)
+        async for frame in _frames(doors, job, wish):
+            if frame is not None:
+                await socket.send_text(_text(frame) + "\n")
     except Refused as refused:
-        await _send(socket, {"error": refused.problem.message, "value": {"Type": 0, "Line": ""}})
+        await socket.send_text(_text(_error(refused.problem.message)) + "\n")
     except BlobUnavailable as error:
-        await _send(socket, {"error": str(error), "value": {"Type": 0, "Line": ""}})
+        await socket.send_text(_text(_error(str(error))) + "\n")
 
 
 async def _cancel_when_closed(socket: WebSocket, scope: trio.CancelScope) -> None:
@@ -68,18 +91,89 @@ async def _cancel_when_closed(socket: WebSocket, scope: trio.CancelScope) -> Non
     scope.cancel()
 
 
-async def _choose(doors: Doors, job: JobReading, wanted: str, *, follow: bool) -> AttemptReading:
-    """The execution asked for, or the one that `choose_attempt` finds; with `follow`, wait."""
-    while True:
-        found = choose_attempt(job.attempts, wanted)
-        if found is not None:
-            return found
-        if wanted:
-            raise bad_request(f"job {job.id} has no execution {wanted[:60]}")
-        if job.state.terminal or not follow:
-            raise bad_request(f"no executions found for job {job.id}: it is {job.state.value}")
-        await doors.wait_job_changed(job.id, job.revision)
+async def log_feed(request: Request) -> Response:
+    """GET mesh/jobs/{id}/logs: the same frames as server-sent events."""
+    doors = doors_of(request)
+    wish = _wish(request)
+    job = await find_job(doors, path_id(request), query_text(request, "namespace"))
+    headers = {"Cache-Control": "no-store"}
+    feed = _events(doors, job, wish)
+    return StreamingResponse(feed, media_type="text/event-stream", headers=headers)
+
+
+async def _events(doors: Doors, job: JobReading, wish: _Wish) -> AsyncIterator[bytes]:
+    told_s = trio.current_time()
+    try:
+        async for frame in _frames(doors, job, wish):
+            if frame is not None:
+                yield f"data: {_text(frame)}\n\n".encode()
+            elif trio.current_time() < told_s + STILL_HERE_S:
+                continue
+            else:
+                yield b": still here\n\n"
+            told_s = trio.current_time()
+    except Refused as refused:
+        yield f"data: {_text(_error(refused.problem.message))}\n\n".encode()
+    except BlobUnavailable as error:
+        yield f"data: {_text(_error(str(error)))}\n\n".encode()
+
+
+def _text(frame: Frame) -> str:
+    return json.dumps(frame, separators=(",", ":"), ensure_ascii=False)
+
+
+def _error(message: str) -> Frame:
+    return {"error": message, "value": {"Type": 0, "Line": ""}}
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+async def _frames(doors: Doors, job: JobReading, wish: _Wish) -> AsyncIterator[Frame | None]:
+    """The frames, in order; None whenever there was nothing new for a while.
+
+    Raises Refused or BlobUnavailable.
+    """
+    attempt = _choose(job, wish)
+    while attempt is None:
+        yield None
+        with trio.move_on_after(STILL_HERE_S):
+            await doors.wait_job_changed(job.id, job.revision)
         job = await find_job(doors, job.id, job.namespace)
+        attempt = _choose(job, wish)
+    # A character may be cut in two by the end of a chunk: each stream has its own decoder.
+    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (1, 2)}
+    offset = await _end_of(doors, attempt) if wish.tail else 0
+    over = False
+    while True:
+        parts, offset, ended = await doors.read_logs(
+            attempt.id, attempt.node, offset=offset, limit=CHUNK_BYTES
+        )
+        for stream, data in parts:
+            if line := decoders[stream].decode(data):
+                yield {"value": {"Type": stream, "Line": line}}
+        if parts:
+            continue
+        if over or not wish.follow:
+            return
+        # A node that has not begun an attempt has no output to come either: only its record tells
+        # whether it is over. What was written in between is read once more.
+        over = ended and await _is_over(doors, attempt)
+        if not over:
+            yield None
+            await trio.sleep(LOOK_AGAIN_S)
+
+
+def _choose(job: JobReading, wish: _Wish) -> AttemptReading | None:
+    """Whose output is read; None when it is worth waiting for one."""
+    found = choose_attempt(job.attempts, wish.execution)
+    if found is not None:
+        return found
+    if wish.execution:
+        raise bad_request(f"job {job.id} has no execution {wish.execution[:60]}")
+    if job.state.terminal or not wish.follow:
+        raise bad_request(f"no executions found for job {job.id}: it is {job.state.value}")
+    return None
 
 
 def choose_attempt(attempts: Sequence[AttemptReading], wanted: str) -> AttemptReading | None:
@@ -102,37 +196,9 @@ async def _end_of(doors: Doors, attempt: AttemptReading) -> int:
             return offset
 
 
-async def _copy(
-    socket: WebSocket, doors: Doors, attempt: AttemptReading, offset: int, *, follow: bool
-) -> None:
-    # A character may be cut in two by the end of a chunk: each stream has its own decoder.
-    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (1, 2)}
-    over = False
-    while True:
-        parts, offset, ended = await doors.read_logs(
-            attempt.id, attempt.node, offset=offset, limit=CHUNK_BYTES
-        )
-        for stream, data in parts:
-            if line := decoders[stream].decode(data):
-                await _send(socket, {"value": {"Type": stream, "Line": line}})
-        if parts:
-            continue
-        if over or not follow:
-            return
-        # A node that has not begun an attempt has no output to come either: only its record tells
-        # whether it is over. What was written in between is read once more.
-        over = ended and await _is_over(doors, attempt)
-        if not over:
-            await trio.sleep(LOOK_AGAIN_S)
-
-
 async def _is_over(doors: Doors, attempt: AttemptReading) -> bool:
     job = await find_job(doors, attempt.job, "")
     return all(one.observation.state.terminal for one in job.attempts if one.id == attempt.id)
-
-
-async def _send(socket: WebSocket, frame: object) -> None:
-    await socket.send_text(json.dumps(frame, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
 async def not_upgraded(request: Request) -> Response:
@@ -144,4 +210,8 @@ async def not_upgraded(request: Request) -> Response:
 
 
 PATH = "/api/v1/orchestrator/jobs/{id}/logs"
-ROUTES = [WebSocketRoute(PATH, logs), Route(PATH, not_upgraded)]
+ROUTES = [
+    WebSocketRoute(PATH, logs),
+    Route(PATH, not_upgraded),
+    Route("/api/v1/mesh/jobs/{id}/logs", log_feed),
+]

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from mesh.edge import documents
 from mesh.edge.http.errors import API_COMPONENT, Refused, bad_request, not_found
 from mesh.edge.http.reading import (
+    STILL_HERE_S,
     doors_of,
     expect,
     find_job,
@@ -39,8 +40,6 @@ from storage.digest import Manifest, ManifestError, decode_manifest_untrusted
 
 MAX_BLOB_BYTES = 100 << 20
 """Far above any module; larger data are inputs of a job, not uploads."""
-STILL_HERE_S = 15.0
-"""How often a quiet feed says something, so that neither side waits for a dead one."""
 
 
 # --- blobs ----------------------------------------------------------------------------------------

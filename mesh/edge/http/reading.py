@@ -24,6 +24,8 @@ MAX_ID_CHARS = 1024
 UNKNOWN_JOB_WAIT_S = 2.0
 """A job submitted at another node is told to all within a round trip or two; a client that asks
 here first deserves to wait so long, and a mistyped id no longer."""
+STILL_HERE_S = 15.0
+"""How often a quiet feed says something, so that neither side waits for a dead one."""
 FULL_JOB_ID_CHARS = 38
 Answer = TypeVar("Answer")
 BASE_KEYS = ("Namespace", "Credential", "IdempotencyToken")

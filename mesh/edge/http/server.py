@@ -93,5 +93,7 @@ def _sentence(group: ExceptionGroup[OSError], bind: Sequence[str]) -> str:
     assert isinstance(error, OSError)
     where = " or ".join(bind)
     if error.errno == errno.EADDRINUSE:
+        # A socket's file that is in the way is replaced: only a port can be taken.
+        where = " or ".join(one for one in bind if not one.startswith("unix:"))
         return f"the API address {where} is in use by another process: choose another with --api"
     return f"the API cannot listen on {where} ({error.strerror}): choose another with --api"

@@ -21,7 +21,8 @@ def kind(value: object) -> str:
         return "boolean"
     if isinstance(value, int | float):
         return "number"
-    return {str: "text", list: "list", dict: "object"}[type(value)]
+    kinds: dict[type, str] = {str: "text", list: "list", dict: "object"}
+    return kinds[type(value)]
 
 
 def missing(theirs: Any, ours: Any, path: str = "") -> list[str]:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import trio
 
@@ -30,7 +31,7 @@ from mesh.member.commands import (
     SubmitJob,
     Submitted,
 )
-from mesh.node.doors import BlobUnavailable, NodeStatus
+from mesh.node.doors import BlobUnavailable, Doors, NodeStatus
 from scheduler.errors import SpecError
 from scheduler.ids import AttemptId, Digest, JobId, NodeId, named_job_id, random_job_id
 from scheduler.jobs import (
@@ -49,14 +50,14 @@ from scheduler.spec import parse_job_untrusted
 HERE = NodeId("n-" + "a" * 26)
 THERE = NodeId("n-" + "b" * 26)
 START_MS = 1_795_475_800_000
-JOB = {
+JOB: dict[str, Any] = {
     "Type": "batch",
     "Count": 1,
     "Tasks": [{"Name": "main", "Engine": {"Type": "scripted", "Params": {"DurationMs": 1}}}],
 }
 
 
-def job_reading(**changes: object) -> JobReading:
+def job_reading(**changes: Any) -> JobReading:
     spec = parse_job_untrusted(JOB)
     job = JobReading(
         id=JobId("j-00000000-0000-4000-8000-000000000001"),
@@ -80,7 +81,7 @@ def job_reading(**changes: object) -> JobReading:
     return dataclasses.replace(job, **changes)
 
 
-def attempt_reading(job: JobId, **changes: object) -> AttemptReading:
+def attempt_reading(job: JobId, **changes: Any) -> AttemptReading:
     attempt = AttemptReading(
         id=AttemptId("e-00000000-0000-4000-8000-000000000002"),
         job=job,
@@ -106,7 +107,7 @@ def attempt_reading(job: JobId, **changes: object) -> AttemptReading:
     return dataclasses.replace(attempt, **changes)
 
 
-def finished(job: JobReading, result: Digest | None = None, **outcome: object) -> JobReading:
+def finished(job: JobReading, result: Digest | None = None, **outcome: Any) -> JobReading:
     """The job completed by one attempt there."""
     observation = Observation(
         AttemptState.SUCCEEDED,
@@ -118,7 +119,7 @@ def finished(job: JobReading, result: Digest | None = None, **outcome: object) -
     )
     observation = dataclasses.replace(observation, **outcome)
     attempt = attempt_reading(job.id, observation=observation, accepted=True, revision=4)
-    happened = [
+    happened: list[tuple[str, AttemptId | None, str, str, dict[str, str]]] = [
         ("ExecutionLevel", attempt.id, "Scheduling", "Requested execution", {"NodeID": THERE}),
         ("JobLevel", None, "State Update", "Running", {"NewState": "Running"}),
         ("ExecutionLevel", attempt.id, "Execution", "Running", {}),
@@ -126,8 +127,8 @@ def finished(job: JobReading, result: Digest | None = None, **outcome: object) -
         ("JobLevel", None, "State Update", "Completed", {"NewState": "Completed"}),
     ]
     items = [
-        HistoryItem(number, *what, START_MS + number, HERE)
-        for number, what in enumerate(happened, 2)
+        HistoryItem(number, level, one, topic, message, details, START_MS + number, HERE)
+        for number, (level, one, topic, message, details) in enumerate(happened, 2)
     ]
     succeeded = observation.state is AttemptState.SUCCEEDED
     attempt = dataclasses.replace(attempt, accepted=succeeded)
@@ -143,7 +144,7 @@ def finished(job: JobReading, result: Digest | None = None, **outcome: object) -
     )
 
 
-def node_detail(node: NodeId, name: str, **changes: object) -> NodeDetail:
+def node_detail(node: NodeId, name: str, **changes: Any) -> NodeDetail:
     reading = NodeReading(
         node,
         name,
@@ -173,7 +174,7 @@ def node_detail(node: NodeId, name: str, **changes: object) -> NodeDetail:
     return dataclasses.replace(detail, **changes)
 
 
-class FakeDoors:
+class FakeDoors(Doors):
     """Jobs in a dictionary; `change` is news about one."""
 
     def __init__(self, folder: Path) -> None:
@@ -241,8 +242,8 @@ class FakeDoors:
                     Verdict(THERE, None, score=70, reasons={"locality": 50}),
                 )
                 waiting = Waiting(1, verdicts[:1], possible=True)
-                job = dataclasses.replace(found, waiting=waiting)
-                return Explanation(job, verdicts, {HERE: "here", THERE: "there"})
+                waits = dataclasses.replace(found, waiting=waiting)
+                return Explanation(waits, verdicts, {HERE: "here", THERE: "there"})
         raise AssertionError(command)
 
     def _submit(self, command: SubmitJob) -> Reply:
@@ -283,6 +284,9 @@ class FakeDoors:
         digest = Digest(hashlib.sha256(content).hexdigest())
         (self.folder / digest).write_bytes(content)
         return digest
+
+    def drop(self, digest: Digest) -> None:
+        (self.folder / digest).unlink()
 
     def blob_path(self, digest: Digest) -> Path | None:
         path = self.folder / digest

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -42,8 +43,8 @@ def told(stack: subprocess.Popen[str], until: str) -> list[str]:
 
 
 def pids(tmp_path: Path) -> list[int]:
-    pages = [path.read_text() for path in sorted((tmp_path / "s").glob("*/node.json"))]
-    return [int(re.search(r'"pid": ?(\d+)', page)[1]) for page in pages]
+    pages = sorted((tmp_path / "s").glob("*/node.json"))
+    return [int(json.loads(page.read_text())["pid"]) for page in pages]
 
 
 def is_running(pid: int) -> bool:

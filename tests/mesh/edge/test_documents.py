@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_a_job_without_a_name_is_shown_under_its_id() -> None:
     assert document["Name"] == document["ID"]
 
 
-def execution(**changes: object) -> documents.Document:
+def execution(**changes: Any) -> documents.Document:
     attempt = attempt_reading(job_reading().id, **changes)
     return documents.execution_document(attempt, namespace="default", base_url=BASE)
 

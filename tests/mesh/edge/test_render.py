@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +70,7 @@ def test_node_table() -> None:
     assert "alive" in lines[2]
 
 
-def execution(**changes: object) -> documents.Document:
+def execution(**changes: Any) -> documents.Document:
     attempt = attempt_reading(job_reading().id, **changes)
     return documents.execution_document(attempt, namespace="default", base_url="")
 

@@ -97,6 +97,12 @@ def every_kind(author: NodeId, epoch: int) -> list[Record]:
         Kind.MEMBER_REVOKED: {"node": OTHER, "cut_off": ((epoch, 4),), "reason": "stolen"},
         Kind.MEMBER_RETIRED: {"node": OTHER, "cut_off": ((epoch, 4),), "reason": "scrapped"},
         Kind.NODE_INTENT: {"node": OTHER, "number": 1, "intent": "drain", "reason": "service"},
+        Kind.JOB_EXPIRED: {
+            **job,
+            "version": version,
+            "reason": "queue_timeout",
+            "elapsed_ms": 30_004,
+        },
     }
     first_hlc = NOW.wall_ms << 16
     return [

@@ -17,8 +17,8 @@ from tests.mesh.ledger.samples import every_kind
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "golden_vectors.json"
 PRIVATE_KEY = bytes(range(32))
 EPOCH = 1_800_000_000_000 << 16 | 0x1234
-RUNS = ((0, 1), (1, 9), (9, 15))
-"""Which of the records each of the three envelopes holds."""
+RUNS = ((0, 1), (1, 9), (9, 15), (15, 16))
+"""Which of the records each of the envelopes holds."""
 
 
 class SigningTrust:

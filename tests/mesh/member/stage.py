@@ -108,6 +108,7 @@ class Stage:
         self._mail: deque[tuple[str, MemberEvent]] = deque()
         self._timers: dict[tuple[str, tuple[str, ...]], float] = {}
         self._links: dict[tuple[str, LinkId], tuple[str, LinkId]] = {}
+        self._cut: set[tuple[str, str]] = set()
         self._last_link = 0
         self._last_token = 0
         for name in names:
@@ -138,6 +139,18 @@ class Stage:
                 self._links.pop((owner, link))
                 self._links.pop((peer, far), None)
                 self.tell(peer, LinkClosed(far, goodbye=False))
+
+    def cut(self, side: Sequence[str], other: Sequence[str]) -> None:
+        """Nothing passes between the sides, and nobody is told."""
+        self._cut = {(a, b) for a in side for b in other} | {(b, a) for a in side for b in other}
+
+    def heal(self) -> None:
+        """Everything passes again; links that were cut in between are broken by now."""
+        broken, self._cut = self._cut, set()
+        for (owner, link), (peer, _) in list(self._links.items()):
+            if (owner, peer) in broken:
+                self._links.pop((owner, link))
+                self.tell(owner, LinkClosed(link, goodbye=False))
 
     def id(self, name: str) -> NodeId:
         return self.certificates[name].node
@@ -195,7 +208,7 @@ class Stage:
             match effect:
                 case Send(link, data):
                     far = self._links.get((name, link))
-                    if far is not None:
+                    if far is not None and (name, far[0]) not in self._cut:
                         self.tell(far[0], MessageReceived(far[1], data))
                 case Dial(address):
                     self._open(name, address)
@@ -226,6 +239,9 @@ class Stage:
 
     def _open(self, name: str, address: str) -> None:
         peer = address.split(":")[0]
+        if (name, peer) in self._cut:
+            self.tell(name, DialFailed(address, refused=False))
+            return
         if peer not in self.members or name == peer:
             self.tell(name, DialFailed(address, refused=True))
             return

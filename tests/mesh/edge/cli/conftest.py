@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -31,47 +32,49 @@ class Node:
         return run_command(arguments)
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, object], int]]:
+class _Server:
     """One server for a file of tests; each test puts doors of its own behind it."""
-    folder = tmp_path_factory.mktemp("api")
-    ready = threading.Event()
-    shared: dict[str, object] = {}
 
-    class Current:
-        """Whatever doors the running test has."""
+    doors: FakeDoors
+    port: int
+    token: trio.lowlevel.TrioToken
+    stop: trio.Event
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(shared["doors"], name)
+    def __init__(self) -> None:
+        self.ready = threading.Event()
 
-    async def main() -> None:
-        stop = trio.Event()
-        shared["doors"] = FakeDoors(folder)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.doors, name)
+
+    async def run(self) -> None:
+        self.stop = trio.Event()
+        self.token = trio.lowlevel.current_trio_token()
+        doors: Any = self
         async with trio.open_nursery() as nursery:
             [url] = await nursery.start(
-                partial(serve, Current(), bind=["127.0.0.1:0"], shutdown=stop.wait)
+                partial(serve, doors, bind=["127.0.0.1:0"], shutdown=self.stop.wait)
             )
-            shared["token"] = trio.lowlevel.current_trio_token()
-            shared["port"] = int(url.rpartition(":")[2])
-            shared["stop"] = stop
-            ready.set()
+            self.port = int(url.rpartition(":")[2])
+            self.ready.set()
 
-    thread = threading.Thread(target=trio.run, args=(main,), daemon=True)
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Server]:
+    server = _Server()
+    server.doors = FakeDoors(tmp_path_factory.mktemp("api"))
+    thread = threading.Thread(target=trio.run, args=(server.run,), daemon=True)
     thread.start()
-    assert ready.wait(10), "the server did not start"
-    yield shared, shared["port"]
-    trio.from_thread.run_sync(shared["stop"].set, trio_token=shared["token"])
+    assert server.ready.wait(10), "the server did not start"
+    yield server
+    trio.from_thread.run_sync(server.stop.set, trio_token=server.token)
     thread.join(10)
 
 
 @pytest.fixture
-def node(
-    api: tuple[dict[str, object], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Node:
-    shared, port = api
+def node(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     folder = tmp_path / "node"
     folder.mkdir()
-    shared["doors"] = FakeDoors(folder)
+    server.doors = FakeDoors(folder)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BACALHAU_API_PORT", str(port))
-    return Node(shared["doors"], port, shared["token"])
+    monkeypatch.setenv("BACALHAU_API_PORT", str(server.port))
+    return Node(server.doors, server.port, server.token)

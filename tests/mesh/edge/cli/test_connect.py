@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,14 @@ from mesh.edge.cli.connect import Endpoint, NodeApi, choose_endpoint
 from mesh.edge.cli.errors import CommandFailed, Exit
 
 
-def choose(**given: object) -> Endpoint:
-    values = {"api_host": "", "api_port": None, "data_dir": "", "environment": {}, **given}
+def choose(**given: Any) -> Endpoint:
+    values: dict[str, Any] = {
+        "api_host": "",
+        "api_port": None,
+        "data_dir": "",
+        "environment": {},
+        **given,
+    }
     return choose_endpoint(**values)
 
 
@@ -117,3 +124,34 @@ def test_whatever_answers_is_a_sentence(answer: bytes, code: Exit) -> None:
         thread.join(5)
     assert failed.value.code is code
     assert failed.value.message
+
+
+@pytest.mark.real("loopback")
+@pytest.mark.parametrize("drops", [1, 2])
+def test_a_broken_submission_is_sent_once_more(drops: int) -> None:
+    bodies = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for at in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    raw = b""
+                    while not raw.endswith(b"}"):
+                        raw += connection.recv(65536)
+                    bodies.append(raw.rpartition(b"\r\n\r\n")[2])
+                    if at >= drops:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        api = NodeApi(Endpoint(port=server.getsockname()[1]))
+        document = {"IdempotencyToken": "k"}
+        if drops == 1:
+            assert api.send_again("PUT", "/", document) == {}
+        else:
+            with pytest.raises(CommandFailed) as failed:
+                api.send_again("PUT", "/", document)
+            assert failed.value.code is Exit.NO_NODE
+        thread.join(5)
+    assert bodies == [json.dumps(document).encode()] * 2

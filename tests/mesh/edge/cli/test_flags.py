@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mesh.edge.cli import flags
@@ -56,7 +58,7 @@ def test_inputs(text: str, kind: str, params: dict[str, object], target: str) ->
         (lambda text: flags.pairs([text, text], "-e"), "a=b"),
     ],
 )
-def test_nonsense_is_2(call: object, text: str) -> None:
+def test_nonsense_is_2(call: Callable[[str], object], text: str) -> None:
     with pytest.raises(CommandFailed) as failed:
         call(text)
     assert failed.value.code is Exit.BAD_INPUT

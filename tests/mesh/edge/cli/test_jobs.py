@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from scheduler.ids import Digest
+from scheduler.ids import AttemptId, Digest
 from storage.digest import Entry, EntryKind, Manifest, encode_manifest
 from tests.mesh.edge.cli.conftest import Node
 from tests.mesh.edge.fake_doors import attempt_reading, finished, job_reading
@@ -89,7 +89,7 @@ def store(node: Node, indexes: int) -> None:
     attempts = []
     for index in range(indexes):
         report = node.doors.keep(b"report %d\n" % index)
-        attempt = f"e-0000000{index}-0000-4000-8000-000000000002"
+        attempt = AttemptId(f"e-0000000{index}-0000-4000-8000-000000000002")
         manifest = Manifest(
             attempt,
             0,

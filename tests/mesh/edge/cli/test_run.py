@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.mesh.edge.cli.conftest import Node
 from tests.mesh.edge.fake_doors import JOB, finished
 
 pytestmark = pytest.mark.real("loopback")
-FAILED = {
+FAILED: dict[str, Any] = {
     "state": AttemptState.FAILED,
     "exit_code": 3,
     "message": "The program ended with exit code 3.",
@@ -52,7 +53,7 @@ def test_the_module_is_sent_as_a_blob(node: Node, module: Path) -> None:
     assert task["Engine"]["Params"]["Parameters"] == ["-x", "y"]
     [source] = task["InputSources"]
     digest = source["Source"]["Params"]["Digest"]
-    assert node.doors.blob_path(digest).read_bytes() == module.read_bytes()
+    assert (node.doors.folder / digest).read_bytes() == module.read_bytes()
     assert submit.blobs == (module.read_bytes(),)
     assert submit.key
 

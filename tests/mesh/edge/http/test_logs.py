@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 import trio
 from websockets.sync.client import connect
 
-from mesh.edge.http.logs import choose_attempt
+from mesh.edge.http.logs import _events, _Wish, choose_attempt
+from mesh.edge.http.reading import STILL_HERE_S
 from mesh.edge.http.server import serve
 from scheduler.jobs import AttemptState, Observation
 from tests.mesh.edge.captures import FIXTURES
@@ -148,7 +150,32 @@ async def test_problems_are_frames(doors: FakeDoors, url: str, path: str, reason
     assert code == 1000
 
 
-def attempt(name: str, state: AttemptState, **changes: object) -> Any:
+async def test_the_feed_has_the_same_frames(client: httpx.AsyncClient, doors: FakeDoors) -> None:
+    doors.change(finished(JOB))
+    doors.logs = [([(1, b"out\n"), (2, b"err\n")], 1, True)]
+    answer = await client.get(f"/api/v1/mesh/jobs/{JOB.id}/logs?follow=true")
+    frames = [json.loads(one[6:]) for one in answer.text.split("\n") if one.startswith("data: ")]
+    assert frames == [line(1, "out\n"), line(2, "err\n")]
+
+
+async def test_a_problem_of_the_feed_is_told(client: httpx.AsyncClient, doors: FakeDoors) -> None:
+    doors.change(JOB)
+    unknown = await client.get("/api/v1/mesh/jobs/j-none/logs")
+    assert unknown.status_code == 404
+    answer = await client.get(f"/api/v1/mesh/jobs/{JOB.id}/logs")
+    assert "no executions found" in json.loads(answer.text.removeprefix("data: "))["error"]
+
+
+async def test_a_quiet_feed_gives_signs_of_life(doors: FakeDoors, autojump_clock: object) -> None:
+    job = dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),))
+    doors.change(job)
+    feed = _events(doors, job, _Wish("", follow=True, tail=False))
+    begun_s = trio.current_time()
+    assert await anext(feed) == b": still here\n\n"
+    assert trio.current_time() - begun_s == pytest.approx(STILL_HERE_S, abs=1)
+
+
+def attempt(name: str, state: AttemptState, **changes: Any) -> Any:
     return attempt_reading(JOB.id, id=name, observation=Observation(state), **changes)
 
 
@@ -171,4 +198,4 @@ def test_the_accepted_one_is_preferred() -> None:
         attempt("e-a", AttemptState.SUCCEEDED, accepted=True, modified_ms=1),
         attempt("e-b", AttemptState.FAILED, modified_ms=2),
     ]
-    assert choose_attempt(attempts, "").id == "e-a"
+    assert choose_attempt(attempts, "") == attempts[0]

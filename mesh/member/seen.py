@@ -1,0 +1,94 @@
+"""`seen` registers: what each member holds, so that answers can be called settled.
+
+A member publishes its context while something is unsettled, some seconds apart, and only when it
+has changed. A job is settled when every member's context covers the records that its state rests
+on; one absent member keeps it provisional.
+"""
+
+from __future__ import annotations
+
+from mesh.gossip.core import Gossip
+from mesh.gossip.events import GossipEffect, StartTimer
+from mesh.member.facts import Facts
+from mesh.member.outbox import Outbox
+from mesh.member.registers import SEEN, RegisterError, decode_seen_untrusted, encode_seen
+from scheduler.ids import JobId, NodeId
+from scheduler.instant import Instant
+from scheduler.settled import is_settled
+
+SEEN_TIMER = "seen"
+FIRST_SEEN_S = 0.5
+"""After something became unsettled: a calm mesh settles within a second."""
+SEEN_EVERY_S = 5.0
+"""At most, while something stays unsettled: a context is some 40 bytes a log."""
+
+Context = dict[tuple[NodeId, int], int]
+
+
+class Seen:
+    """Contexts of all members, and the jobs that have ended and are not settled."""
+
+    def __init__(self, facts: Facts, gossip: Gossip, outbox: Outbox) -> None:
+        self._facts = facts
+        self._gossip = gossip
+        self._outbox = outbox
+        self._contexts: dict[NodeId, Context] = {}
+        self._unsettled: dict[JobId, None] = {}
+        self._settled: dict[JobId, int] = {}
+        """Job to the revision at which it was settled."""
+        self._published: Context = {}
+        self._published_s = -SEEN_EVERY_S
+        self._armed = False
+
+    def job_ended(self, job: JobId, now: Instant) -> None:
+        """A job is terminal: it is to be settled."""
+        view = self._facts.view.jobs[job]
+        if self._settled.get(job) != view.revision:
+            self._unsettled[job] = None
+            self._arm(now)
+
+    def is_settled(self, job: JobId) -> bool:
+        """Every member holds what the job's state rests on."""
+        return self._settled.get(job) == self._facts.view.jobs[job].revision
+
+    def register_changed(self, node: NodeId, payload: bytes, now: Instant) -> None:
+        """A member's context; what cannot be read says nothing."""
+        try:
+            self._contexts[node] = decode_seen_untrusted(payload)
+        except RegisterError:
+            return
+        self._settle()
+        if self._unsettled:
+            self._arm(now)
+
+    def timer_fired(self, now: Instant) -> list[GossipEffect]:
+        """Publish what we hold, if it is news: others wait for it though we may have settled."""
+        self._armed = False
+        held = {key: seq for key, (seq, _) in self._facts.ledger.context().items()}
+        effects: list[GossipEffect] = []
+        if held != self._published:
+            self._published, self._published_s = held, now.monotonic_s
+            effects = self._gossip.publish(SEEN, encode_seen(held), now)
+            self._settle()
+        if self._unsettled:
+            self._arm(now)
+        return effects
+
+    def _arm(self, now: Instant) -> None:
+        if not self._armed:
+            self._armed = True
+            at_s = max(now.monotonic_s + FIRST_SEEN_S, self._published_s + SEEN_EVERY_S)
+            self._outbox.send(StartTimer((SEEN_TIMER,), at_s))
+
+    def _settle(self) -> None:
+        members = sorted(self._facts.readings)
+        held = {key: seq for key, (seq, _) in self._facts.ledger.context().items()}
+        self._contexts[self._facts.node] = held
+        for job_id in list(self._unsettled):
+            job = self._facts.view.jobs[job_id]
+            if is_settled(job, self._contexts, members, held=held):
+                del self._unsettled[job_id]
+                self._settled[job_id] = job.revision
+                self._facts.changed[job_id] = None
+            elif not job.state().terminal:
+                del self._unsettled[job_id]

@@ -1,0 +1,115 @@
+"""What is too much and what is lost among a job's attempts: stops, replacements, withdrawals.
+
+All of it is what one owner sees from where it stands: nothing here becomes an attempt's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from scheduler.capacity import CapacityIndex
+from scheduler.ids import AttemptId
+from scheduler.instant import hlc_wall_ms
+from scheduler.job_view import JobView
+from scheduler.jobs import Expiry, JobSpec, JobState, StopReason
+from scheduler.lifecycle import SlotState
+from scheduler.policy import keep_of
+from scheduler.slots import AttemptView
+
+WITHDRAW_AFTER_MS = 2_000
+"""A job of a second or two that is ahead of it would have ended by then; longer is worth a move."""
+MAX_WITHDRAWALS = 2
+"""Of one slot: nodes whose room is gone before it gets there must not pass it on for ever."""
+
+
+def surplus(
+    job: JobView, spec: JobSpec, index: CapacityIndex, *, overdue: Collection[AttemptId] = ()
+) -> tuple[tuple[AttemptId, str], ...]:
+    """Live attempts that are to end and were not told yet, each with the reason.
+
+    Those of a job that was stopped or whose total time ran out, of superseded versions, of slots
+    that have an accepted result; of slots that run on several reachable nodes all but one; and the
+    overdue ones of a job that may not replace them any more.
+    """
+    wanted_gone: dict[AttemptId, str] = {}
+    for one, reason in _unwanted(job, spec, index, frozenset(overdue)):
+        if not one.ending:
+            wanted_gone.setdefault(one.id, reason.value)
+    return tuple(wanted_gone.items())
+
+
+def replacements(job: JobView, overdue: Collection[AttemptId]) -> list[int]:
+    """Slots that want a second attempt because every live one is overdue, in order.
+
+    Within the retry budget: an attempt that its node had taken or that is overdue uses one up, one
+    that was sent back or withdrawn does not (P1, P17). Never while another live one can be reached.
+    """
+    version = job.version
+    if version is None or not job.placing():
+        return []
+    late = frozenset(overdue)
+    known = [job.attempts[one] for one in sorted(late) if one in job.attempts]
+    indexes = dict.fromkeys(one.index for one in known if one.version == version.dot)
+    return [index for index in sorted(indexes) if _is_lost(job, index, late)]
+
+
+def waiting_too_long(job: JobView, index: CapacityIndex, *, now_ms: int) -> list[AttemptView]:
+    """Attempts that still wait at a node that can be reached, 2 s after their placement, and that
+    may be withdrawn: those placed first come first."""
+    version = job.version
+    if version is None or not job.placing():
+        return []
+    late = [
+        one
+        for one in job.slots.waiting()
+        if now_ms - hlc_wall_ms(one.placed_hlc) >= WITHDRAW_AFTER_MS
+        and not one.stop_reason
+        and index.is_reachable(one.node)
+        and _withdrawals(job.slot_attempts(version.dot, one.index)) < MAX_WITHDRAWALS
+    ]
+    return sorted(late, key=lambda one: (one.placed_hlc, one.id))
+
+
+def _unwanted(
+    job: JobView, spec: JobSpec, index: CapacityIndex, overdue: frozenset[AttemptId]
+) -> Iterator[tuple[AttemptView, StopReason]]:
+    if job.state() is JobState.STOPPED:
+        yield from ((one, StopReason.JOB_STOPPED) for one in job.live_attempts())
+        return
+    yield from ((one, StopReason.ALREADY_DONE) for one in job.slots.duplicates())
+    version, expired = job.version, job.expired()
+    if version is not None and len(job.versions) > 1:
+        old = (one for one in job.live_attempts() if one.version != version.dot)
+        yield from ((one, StopReason.SUPERSEDED) for one in old)
+    if expired is not None and expired[1] is Expiry.TOTAL_TIMEOUT:
+        yield from ((one, StopReason.TOTAL_TIMEOUT) for one in job.live_attempts())
+        return
+    yield from ((one, StopReason.DUPLICATE) for one in _duplicates(job, spec, index))
+    if expired is not None:
+        # What runs may end, but a node that may never come back must not keep the job from ending.
+        lost = (one for one in job.live_attempts() if one.id in overdue)
+        yield from ((one, StopReason.QUEUE_TIMEOUT) for one in lost)
+
+
+def _duplicates(job: JobView, spec: JobSpec, index: CapacityIndex) -> Iterator[AttemptView]:
+    """Attempts that run beside a better one of their slot, both on nodes that can be reached."""
+    for live in job.slots.crowded():
+        here = [one for one in live if index.is_reachable(one.node) and not one.ending]
+        kept = keep_of(spec, here)
+        if kept is not None:
+            yield from (one for one in here if one is not kept)
+
+
+def _is_lost(job: JobView, index: int, overdue: frozenset[AttemptId]) -> bool:
+    version = job.version
+    if version is None or job.slots.state(index) not in (SlotState.ASSIGNED, SlotState.ACTIVE):
+        return False
+    attempts = job.slot_attempts(version.dot, index)
+    used = sum(one.taken or one.live for one in attempts)
+    return used < version.retry_attempts and all(one.id in overdue for one in attempts if one.live)
+
+
+def _withdrawals(attempts: list[AttemptView]) -> int:
+    return sum(
+        StopReason.WITHDRAWN.value in (one.stop_reason, one.observation.reason) for one in attempts
+    )

@@ -1,0 +1,132 @@
+"""Owners and targets that fall silent: takeover, replacement, and what their return brings."""
+
+from __future__ import annotations
+
+from mesh.member.commands import GetJob, JobReading, SubmitJob
+from mesh.member.events import CapacityMeasured
+from scheduler.jobs import JobState, Resources
+from tests.mesh.member.stage import Stage, scripted_job
+
+
+def mesh(*names: str) -> Stage:
+    stage = Stage(*names)
+    for other in names[1:]:
+        stage.connect(names[0], other)
+    stage.advance(3)
+    return stage
+
+
+def read(stage: Stage, at: str, job: str = "one") -> JobReading:
+    answer = stage.ask(at, GetJob(job))
+    assert isinstance(answer, JobReading), answer
+    return answer
+
+
+def running_at(stage: Stage) -> list[str]:
+    return [name for name, attempts in stage.running.items() if attempts]
+
+
+def test_work_of_a_dead_process_runs_elsewhere_at_once() -> None:
+    stage = mesh("a", "b", "c")
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    stage.advance(1)
+    (first,) = running_at(stage)
+    stage.kill(first)
+    stage.advance(2)
+    (second,) = running_at(stage)
+    assert second not in ("a", first)
+    reading = read(stage, "a")
+    assert [one.number for one in reading.attempts] == [1, 2]
+    stage.finish(second, next(iter(stage.running[second])))
+    assert read(stage, "a").state is JobState.COMPLETED
+
+
+def test_the_job_of_a_dead_owner_goes_on_and_can_be_asked_for_anywhere() -> None:
+    stage = mesh("a", "b", "c")
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one", Count=9)))
+    stage.advance(1)
+    stage.kill("a")
+    stage.hold_runs = False
+    for name in running_at(stage):
+        for attempt in list(stage.running[name]):
+            stage.finish(name, attempt)
+    stage.advance(10)
+    for name in ("b", "c"):
+        reading = read(stage, name)
+        assert reading.state is JobState.COMPLETED, reading.counts
+        assert reading.owner in (stage.id("b"), stage.id("c"))
+
+
+def test_a_target_that_only_falls_silent_is_replaced_after_the_wait_and_one_result_counts() -> None:
+    stage = mesh("a", "b", "c")
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    stage.advance(1)
+    (first,) = running_at(stage)
+    others = [name for name in ("a", "b", "c") if name != first]
+    stage.cut([first], others)
+    stage.advance(20)
+    second = next(name for name in running_at(stage) if name != first)
+    stage.finish(first, next(iter(stage.running[first])))
+    stage.finish(second, next(iter(stage.running[second])))
+    stage.advance(1)
+    assert read(stage, "a").state is JobState.COMPLETED
+    assert read(stage, first).state is JobState.COMPLETED
+    stage.heal()
+    stage.advance(15)
+    readings = [read(stage, name) for name in ("a", "b", "c")]
+    accepted = {one.id for reading in readings for one in reading.attempts if one.accepted}
+    assert len(accepted) == 1
+    assert [len(reading.attempts) for reading in readings] == [2, 2, 2]
+    assert len({member.facts.view.digest() for member in stage.members.values()}) == 1
+
+
+def test_both_sides_accept_and_run_and_merge_to_one_answer() -> None:
+    stage = mesh("a", "b", "c")
+    stage.cut(["a"], ["b", "c"])
+    stage.advance(20)
+    stage.ask("a", SubmitJob(scripted_job(Name="alone")))
+    stage.ask("b", SubmitJob(scripted_job(Name="together", Count=3)))
+    stage.advance(2)
+    assert read(stage, "a", "alone").state is JobState.COMPLETED
+    assert read(stage, "c", "together").state is JobState.COMPLETED
+    stage.heal()
+    stage.advance(15)
+    for name in ("a", "b", "c"):
+        for job in ("alone", "together"):
+            assert read(stage, name, job).state is JobState.COMPLETED
+    assert len({member.facts.view.digest() for member in stage.members.values()}) == 1
+
+
+def test_of_two_that_run_after_a_heal_one_is_kept() -> None:
+    stage = mesh("a", "b", "c")
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    stage.advance(1)
+    (first,) = running_at(stage)
+    stage.cut([first], [name for name in ("a", "b", "c") if name != first])
+    stage.advance(20)
+    assert len(running_at(stage)) == 2
+    stage.heal()
+    stage.advance(15)
+    assert running_at(stage) == [first], "it has run longest"
+
+
+def test_a_paused_owner_that_wakes_places_nothing_under_its_old_term() -> None:
+    stage = mesh("a", "b", "c")
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one", Count=30)))
+    stage.advance(1)
+    stage.cut(["a"], ["b", "c"])
+    stage.advance(30)
+    owner = read(stage, "b").owner
+    assert owner in (stage.id("b"), stage.id("c"))
+    stage.heal()
+    stage.advance(15)
+    assert read(stage, "a").owner == owner
