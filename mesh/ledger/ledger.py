@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from itertools import takewhile
 
 from mesh.ledger.context import Context
@@ -25,6 +23,7 @@ from mesh.ledger.envelope import (
     is_signed,
 )
 from mesh.ledger.log import EnvelopeLog
+from mesh.ledger.received import Outcome, Received, Refusal
 from mesh.ledger.validate import NumberedRecords, Void, read_records
 from mesh.ledger.waiting import HeldBehindGap, WaitingForCertificate
 from mesh.ledger.writer import Writer
@@ -41,49 +40,6 @@ MAX_BUILDS_ON = 128
 """54 bytes each: 6.9 of the 8 KiB of a record. Earlier epochs are named by those named."""
 WINDOW_BYTES = 64 * 1024
 """An answer to a pull must not keep a slow link from its probes."""
-
-
-class Refusal(str, Enum):
-    """Why bytes from a peer left no trace but a counter."""
-
-    MALFORMED = "malformed"
-    SIGNATURE = "signature"
-    HELD_FULL = "held_full"
-    WAITING_FULL = "waiting_full"
-    FOREIGN_OWN = "foreign_own"
-    """Our own current epoch goes on in somebody else's hands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What became of bytes from a peer."""
-
-    appended: tuple[StoredEnvelope, ...] = ()
-    """To persist, in order; held ones that now follow are among them, void ones too."""
-    records: tuple[tuple[Dot, Record], ...] = ()
-    """To fold, in order; void envelopes give none."""
-    gap: tuple[NodeId, int, int] | None = None
-    """(author, epoch, first seq that is missing): pull it. One at a time; hashes tell the rest."""
-    missing_certificate: bytes | None = None
-    """Serial to pull; what names it waits."""
-    refused: Refusal | None = None
-    """Why something of it was not taken; the first reason of several."""
-    fork: bool = False
-    """The author signed two histories; the second is not kept."""
-    foreign_own: bool = False
-    """Somebody writes as this node in its current epoch: open a new one."""
-
-
-@dataclass(slots=True)
-class _Outcome:
-    appended: list[StoredEnvelope] = field(default_factory=list)
-    records: list[tuple[Dot, Record]] = field(default_factory=list)
-    furthest_seqs: dict[LogKey, int] = field(default_factory=dict)
-    """The greatest first seq met of each log."""
-    missing_certificate: bytes | None = None
-    refused: Refusal | None = None
-    fork: bool = False
-    foreign_own: bool = False
 
 
 class Ledger:
@@ -196,7 +152,7 @@ class Ledger:
 
     def receive_window_untrusted(self, window: Sequence[bytes]) -> Received:
         """Envelopes from a peer, of any logs; a chained run is proved by its last signature."""
-        outcome = _Outcome()
+        outcome = Outcome()
         envelopes = []
         for data in window:
             try:
@@ -208,13 +164,13 @@ class Ledger:
 
     def certificate_added(self) -> Received:
         """Try again what waited for a certificate that is in the book by now."""
-        outcome = _Outcome()
+        outcome = Outcome()
         for serial in self._waiting.serials():
             if serial in self._book.by_serial:
                 self._receive(self._waiting.take(serial), outcome)
         return self._received(outcome)
 
-    def _receive(self, envelopes: Iterable[Envelope], outcome: _Outcome) -> None:
+    def _receive(self, envelopes: Iterable[Envelope], outcome: Outcome) -> None:
         fresh = [envelope for envelope in envelopes if not self._is_duplicate(envelope)]
         for run in chained_runs(fresh):
             for envelope in self._proved(run, outcome):
@@ -228,7 +184,7 @@ class Ledger:
         self._counts["duplicates"] += duplicate
         return duplicate
 
-    def _proved(self, run: list[Envelope], outcome: _Outcome) -> list[Envelope]:
+    def _proved(self, run: list[Envelope], outcome: Outcome) -> list[Envelope]:
         """The part of a chained run that its author vouches for; what lacks a certificate waits."""
         known = list(takewhile(lambda one: one.serial in self._book.by_serial, run))
         for envelope in run[len(known) :]:
@@ -246,7 +202,7 @@ class Ledger:
 
     # --- the gate -------------------------------------------------------------------------------
 
-    def _pass_gate(self, envelope: Envelope, outcome: _Outcome) -> None:
+    def _pass_gate(self, envelope: Envelope, outcome: Outcome) -> None:
         """Append it if it follows what is held, and then what was held back behind it."""
         ready = [envelope]
         while ready:
@@ -255,7 +211,7 @@ class Ledger:
             key = envelope.stored.key
             ready = self._held.take(key, self._end(key)[0] + 1)
 
-    def _place(self, envelope: Envelope, outcome: _Outcome) -> None:
+    def _place(self, envelope: Envelope, outcome: Outcome) -> None:
         stored = envelope.stored
         have, head = self._end(stored.key)
         if self._is_duplicate(envelope):
@@ -305,11 +261,11 @@ class Ledger:
         log = self._logs.get(key)
         return (0, NO_HASH) if log is None else (log.last_seq, log.head)
 
-    def _refuse(self, refusal: Refusal, outcome: _Outcome) -> None:
+    def _refuse(self, refusal: Refusal, outcome: Outcome) -> None:
         self._counts[f"refused_{refusal.value}"] += 1
         outcome.refused = outcome.refused or refusal
 
-    def _received(self, outcome: _Outcome) -> Received:
+    def _received(self, outcome: Outcome) -> Received:
         gap = None
         for key, furthest_seq in outcome.furthest_seqs.items():
             have = self._end(key)[0]

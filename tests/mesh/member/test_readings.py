@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mesh.member.commands import GetJob, JobReading, SubmitJob, holders_of
-from scheduler.ids import blob_digest
+from mesh.member.commands import GetJob, JobReading, SubmitJob
 from tests.mesh.member.stage import Stage, scripted_job
 
 
@@ -19,17 +18,6 @@ def test_a_reading_does_not_change_with_the_job() -> None:
     assert [one.observation.state.name for one in before.attempts] == ["RUNNING"]
     assert [one.observation.state.name for one in after.attempts] == ["SUCCEEDED"]
     assert after.revision > before.revision
-
-
-def test_holders_of_a_result_are_the_nodes_that_stored_it() -> None:
-    stage = Stage("a")
-    stage.ask("a", SubmitJob(scripted_job(Name="one")))
-    reading = stage.ask("a", GetJob("one"))
-    assert isinstance(reading, JobReading)
-    manifest = reading.attempts[0].observation.result
-    assert manifest is not None
-    assert holders_of(reading, manifest) == (stage.id("a"),)
-    assert holders_of(reading, blob_digest(b"other")) == ()
 
 
 def test_times_are_wall_times_of_the_records() -> None:
