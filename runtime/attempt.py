@@ -22,6 +22,7 @@ MAX_MESSAGE_BYTES = 1024
 """With two tails, well below the 4 KiB of a text and the 8 KiB of a record."""
 KILL_GRACE_S = 1.0
 """Between asking a program to end and ending it: Bacalhau's figure for containers."""
+NODE_RESTARTED = "The node's process ended while this ran."
 AT_HAND = frozenset({"inline", "local", "localdirectory"})
 """Sources that are here already: nothing that people would watch being fetched."""
 
@@ -59,7 +60,14 @@ class InputsFailed:
 
 @dataclass(frozen=True, slots=True)
 class EngineStarted:
-    """The program runs."""
+    """The program runs; since so many seconds when it was adopted."""
+
+    ran_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToAdopt:
+    """An earlier process of this node had begun nothing that goes on, or it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ AttemptEvent = (
     InputsReady
     | InputsFailed
     | EngineStarted
+    | NothingToAdopt
     | EngineEnded
     | ResultsStored
     | ResultsFailed
@@ -129,6 +138,13 @@ class PrepareInputs:
 @dataclass(frozen=True, slots=True)
 class RunEngine:
     """Start the program."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptProgram:
+    """Go on with what an earlier process of this node may have begun."""
 
     order: Order
 
@@ -167,7 +183,9 @@ class CleanUp:
     """Remove working folders, after the terminal record is durable."""
 
 
-AttemptEffect = PrepareInputs | RunEngine | StopEngine | StoreResults | WakeAt | Report | CleanUp
+AttemptEffect = (
+    PrepareInputs | RunEngine | AdoptProgram | StopEngine | StoreResults | WakeAt | Report | CleanUp
+)
 
 
 class AttemptCore:
@@ -183,6 +201,8 @@ class AttemptCore:
         self._started_s: float | None = None
         self._elapsed_ms = 0
         self._ready = False
+        self._resumed: AttemptState | None = None
+        """What the records said when an earlier process of this node had begun the attempt."""
         self._outcome: EngineEnded | None = None
 
     @property
@@ -198,6 +218,18 @@ class AttemptCore:
             effects.append(self._observe(AttemptState.PREPARING))
         return [*effects, PrepareInputs(self.order), *self._wake()]
 
+    def resume(self, state: AttemptState, now: Instant) -> list[AttemptEffect]:
+        """Go on after a restart of this node: `state` is what its records last said (P23 to P26).
+
+        For engines whose programs outlive the node's process; what it began is found by its name,
+        so it is never begun twice.
+        """
+        self._begun_s = now.monotonic_s
+        self._resumed = state
+        self._ready = True
+        self.observation = Observation(state)
+        return [AdoptProgram(self.order), *self._wake()]
+
     def handle(self, event: AttemptEvent, now: Instant) -> list[AttemptEffect]:
         """What to do about an event."""
         if self.terminal:
@@ -208,7 +240,9 @@ class AttemptCore:
             case InputsFailed():
                 return [] if self._ready else self._end_input_failure(event)
             case EngineStarted():
-                return self._on_engine_started(now)
+                return self._on_engine_started(event, now)
+            case NothingToAdopt():
+                return self._on_nothing_to_adopt()
             case EngineEnded():
                 return self._on_engine_ended(event, now)
             case ResultsStored():
@@ -226,11 +260,25 @@ class AttemptCore:
         self._ready = True
         return [RunEngine(self.order)]
 
-    def _on_engine_started(self, now: Instant) -> list[AttemptEffect]:
+    def _on_engine_started(self, event: EngineStarted, now: Instant) -> list[AttemptEffect]:
         if self._started_s is not None or self._outcome is not None:
             return []
-        self._started_s = now.monotonic_s
+        self._started_s = now.monotonic_s - event.ran_s
+        self._begun_s = min(self._begun_s, self._started_s)
+        if self.observation.state >= AttemptState.RUNNING:
+            return self._wake()
         return [*self._wake(), self._observe(AttemptState.RUNNING)]
+
+    def _on_nothing_to_adopt(self) -> list[AttemptEffect]:
+        if self._resumed is None or self._outcome is not None:
+            return []
+        if self._stop_reason is not None:
+            return self._end_stopped()
+        if self._resumed < AttemptState.RUNNING:
+            # It had been accepted, and died before anything was begun (P25): begin now.
+            self._resumed, self._ready = None, False
+            return [PrepareInputs(self.order), *self._wake()]
+        return self._end(AttemptState.FAILED, Failure.NODE_RESTART.value, NODE_RESTARTED)
 
     def _on_engine_ended(self, outcome: EngineEnded, now: Instant) -> list[AttemptEffect]:
         if self._outcome is not None or not self._ready:
@@ -249,7 +297,7 @@ class AttemptCore:
         self._stop_reason = event.reason
         if not self._ready:
             # Nothing has run: the stop is obeyed now, whatever a fetch under way still says.
-            return self._end(AttemptState.CANCELLED, event.reason, _stopped_sentence(event.reason))
+            return self._end_stopped()
         return [StopEngine(KILL_GRACE_S)]
 
     def _on_deadline(self, now: Instant) -> list[AttemptEffect]:
@@ -282,6 +330,10 @@ class AttemptCore:
     def _wake(self) -> list[AttemptEffect]:
         deadlines = self._deadlines()
         return [WakeAt(min(deadlines)[0])] if deadlines else []
+
+    def _end_stopped(self) -> list[AttemptEffect]:
+        reason = self._stop_reason or ""
+        return self._end(AttemptState.CANCELLED, reason, _stopped_sentence(reason))
 
     def _end_input_failure(self, event: InputsFailed) -> list[AttemptEffect]:
         refused = event.reason in Refusal._value2member_map_

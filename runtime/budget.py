@@ -37,6 +37,11 @@ class Budget:
         """Attempts in the queue, the next one first."""
         return tuple(attempt for attempt, _ in self._waiting)
 
+    def hold(self, attempt: AttemptId, resources: Resources) -> None:
+        """Reserve for what runs already, whether it fits or not: it was promised before."""
+        if attempt not in self._reserved:
+            self._take(attempt, resources)
+
     def reserve(self, attempt: AttemptId, resources: Resources) -> bool:
         """Reserve now; False when it does not fit, or others wait already."""
         if attempt in self._reserved:

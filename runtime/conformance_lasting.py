@@ -25,7 +25,7 @@ LASTING_PROGRAMS: Mapping[str, str] = {
     "newline, and ends with code 7",
 }
 LOOK_S = 0.01
-"""Between two looks at a file: there is nothing to wait on."""
+"""Between two looks at a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,14 @@ class LastingSubject:
         with trio.fail_after(PATIENCE_S):
             async with self.serving() as engine, trio.open_nursery() as nursery:
                 nursery.start_soon(engine.run, job, _nothing)
-                while not (job.stdout.exists() and job.stdout.read_bytes() == b"one\n"):
-                    await trio.sleep(LOOK_S)
+                await until(lambda: job.stdout.exists() and job.stdout.read_bytes() == b"one\n")
                 nursery.cancel_scope.cancel()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what a program does to files: they tell nobody."""
+    while not true():  # noqa: ASYNC110
+        await trio.sleep(LOOK_S)
 
 
 def let_go(job: EngineJob) -> None:
@@ -64,10 +69,11 @@ def let_go(job: EngineJob) -> None:
 
 async def adopt(engine: LastingEngine, job: EngineJob) -> EngineEnded | None:
     """Adopt with a bound against hanging, and see that it is told once when it is there."""
-    began: list[None] = []
+    ran_s: list[float] = []
     with trio.fail_after(PATIENCE_S):
-        ended = await engine.adopt(job, lambda: began.append(None))
-    assert len(began) == (0 if ended is None else 1)
+        ended = await engine.adopt(job, ran_s.append)
+    assert len(ran_s) == (0 if ended is None else 1)
+    assert all(0 <= one < PATIENCE_S for one in ran_s)
     return ended
 
 
@@ -120,7 +126,7 @@ async def stops_what_it_adopted(subject: LastingSubject) -> None:
                 adopted = trio.Event()
 
                 async def go_on() -> None:
-                    ended.append(await engine.adopt(job, adopted.set))
+                    ended.append(await engine.adopt(job, lambda ran_s: adopted.set()))
 
                 nursery.start_soon(go_on)
                 await adopted.wait()

@@ -16,12 +16,14 @@ from pathlib import Path
 import trio
 
 from runtime.attempt import (
+    AdoptProgram,
     AttemptEvent,
     CleanUp,
     EngineEnded,
     EngineStarted,
     InputsFailed,
     InputsReady,
+    NothingToAdopt,
     Order,
     PrepareInputs,
     ResultsFailed,
@@ -46,7 +48,7 @@ others."""
 SOURCE_ALIASES = {"localdirectory": "local"}
 """Bacalhau's older name."""
 
-ExecutorEffect = PrepareInputs | RunEngine | StopEngine | StoreResults | CleanUp
+ExecutorEffect = PrepareInputs | RunEngine | AdoptProgram | StopEngine | StoreResults | CleanUp
 
 
 @dataclass(slots=True)
@@ -87,17 +89,24 @@ class Executor:
         self.logs = Logs(data_dir / "logs")
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled. Folders of an earlier run are removed first: their programs died
-        with it."""
-        await trio.to_thread.run_sync(self._empty_results)
+        """Serve until cancelled."""
+        self._results.mkdir(parents=True, mode=0o700, exist_ok=True)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             for engine in self._engines.values():
                 nursery.start_soon(engine.serve)
-                if isinstance(engine, LastingEngine):
-                    nursery.start_soon(engine.sweep)
             task_status.started()
             await trio.sleep_forever()
+
+    def sweep(self) -> None:
+        """Remove what an earlier process left and nobody went on with; call it once, when the
+        effects of the member's start have been performed."""
+        assert self._nursery is not None, "sweep belongs after run has started"
+        kept = frozenset(str(attempt) for attempt in self._works)
+        self._nursery.start_soon(trio.to_thread.run_sync, self._remove_leftovers, kept)
+        for engine in self._engines.values():
+            if isinstance(engine, LastingEngine):
+                self._nursery.start_soon(engine.sweep)
 
     def perform(self, attempt: AttemptId, effect: ExecutorEffect) -> None:
         """Begin what the effect asks for; its outcome comes as an event."""
@@ -110,6 +119,8 @@ class Executor:
                 self._begin(work, partial(self._prepare, attempt, work, order))
             case RunEngine(order):
                 self._begin(work, partial(self._run_engine, attempt, work, order))
+            case AdoptProgram(order):
+                self._begin(work, partial(self._adopt, attempt, work, order))
             case StoreResults(order, outcome):
                 self._begin(work, partial(self._store, attempt, work, order, outcome))
             case StopEngine(grace_s):
@@ -197,6 +208,24 @@ class Executor:
         work.engine = None
         self._report(attempt, ended)
 
+    async def _adopt(self, attempt: AttemptId, work: _Work, order: Order) -> None:
+        kind = order.spec.task.engine.type
+        engine = self._engines.get(kind)
+        if not isinstance(engine, LastingEngine):
+            self._report(attempt, NothingToAdopt())
+            return
+        work.engine = work.left_with = engine
+        try:
+            await trio.to_thread.run_sync(_make_folders, work.folder, order)
+            job = self._engine_job(attempt, work, order)
+            ended: AttemptEvent | None = await engine.adopt(
+                job, lambda ran_s: self._report(attempt, EngineStarted(ran_s))
+            )
+        except Exception as error:
+            ended = _engine_failure(f"The {kind} engine failed: {error!r}.")
+        work.engine = None
+        self._report(attempt, NothingToAdopt() if ended is None else ended)
+
     def _engine_job(self, attempt: AttemptId, work: _Work, order: Order) -> EngineJob:
         task = order.spec.task
         return EngineJob(
@@ -271,9 +300,10 @@ class Executor:
             fetched.close()
         await trio.to_thread.run_sync(_remove_folder, work.folder)
 
-    def _empty_results(self) -> None:
-        _remove_folder(self._results)
-        self._results.mkdir(parents=True, mode=0o700)
+    def _remove_leftovers(self, kept: frozenset[str]) -> None:
+        for folder in self._results.iterdir():
+            if folder.name not in kept:
+                _remove_folder(folder)
 
 
 def _make_folders(folder: Path, order: Order) -> None:
@@ -285,9 +315,9 @@ def _make_folders(folder: Path, order: Order) -> None:
         "inputs",
         *(f"inputs/{number}" for number in range(len(task.inputs))),
     ]
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, exist_ok=True)
     for name in names:
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
 
 
 def _remove_folder(folder: Path) -> None:

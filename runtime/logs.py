@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from runtime.outputs import FRAME_HEADER, STDERR, STDOUT
+from runtime.outputs import CLOCK, CLOCK_STEP_MS, CLOCK_TIME, FRAME_HEADER, STDERR, STDOUT
 from scheduler.ids import AttemptId, Digest
 from storage.digest import Manifest
 
@@ -41,6 +42,13 @@ class Logs:
         """Whether the attempt printed something here."""
         return self.path(attempt).exists()
 
+    def size_bytes(self, attempt: AttemptId) -> int:
+        """How long the log is now: greater than an offset, there is something to read."""
+        try:
+            return self.path(attempt).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def read(self, attempt: AttemptId, *, offset: int, limit_bytes: int) -> LogPage:
         """Whole frames from `offset` on, as many as fit in the limit, one at least. Nothing where
         there is no log. An offset that is not one of ours may give nonsense, never an error."""
@@ -52,24 +60,51 @@ class Logs:
         except FileNotFoundError:
             return LogPage((), offset)
 
+    def offset_since(self, attempt: AttemptId, since_ms: int) -> int:
+        """Where the output begins that was printed at `since_ms` (milliseconds since 1970) or, by
+        less than a second, before it; the end of the log when all of it is older."""
+        try:
+            with open(self.path(attempt), "rb") as file:
+                return _offset_since(file, since_ms)
+        except FileNotFoundError:
+            return 0
+
     def delete(self, attempt: AttemptId) -> None:
         """Forget what the attempt printed."""
         self.path(attempt).unlink(missing_ok=True)
 
 
+def _offset_since(file: BinaryIO, since_ms: int) -> int:
+    at = 0
+    while len(header := file.read(FRAME_HEADER.size)) == FRAME_HEADER.size:
+        stream, length = FRAME_HEADER.unpack(header)
+        if stream == CLOCK:
+            told = file.read(CLOCK_TIME.size)
+            if len(told) < CLOCK_TIME.size or CLOCK_TIME.unpack(told)[0] + CLOCK_STEP_MS > since_ms:
+                break
+        at += FRAME_HEADER.size + length
+        file.seek(at)
+    return at
+
+
 def _whole_frames(raw: bytes, offset: int, read_more: Callable[[int], bytes]) -> LogPage:
     parts: list[tuple[int, bytearray]] = []
     at = 0
-    while at + FRAME_HEADER.size <= len(raw):
+    while True:
+        if at + FRAME_HEADER.size > len(raw) and not parts:
+            raw += read_more(at + FRAME_HEADER.size - len(raw))
+        if at + FRAME_HEADER.size > len(raw):
+            break
         stream, length = FRAME_HEADER.unpack_from(raw, at)
         end = at + FRAME_HEADER.size + length
         if end > len(raw) and not parts:
             raw += read_more(end - len(raw))
         if end > len(raw):
             break  # for the next page; or still being written, or cut off by a crash
-        if not parts or parts[-1][0] != stream:
-            parts.append((stream, bytearray()))
-        parts[-1][1].extend(memoryview(raw)[at + FRAME_HEADER.size : end])
+        if stream != CLOCK:
+            if not parts or parts[-1][0] != stream:
+                parts.append((stream, bytearray()))
+            parts[-1][1].extend(memoryview(raw)[at + FRAME_HEADER.size : end])
         at = end
     return LogPage(tuple((stream, bytes(body)) for stream, body in parts), offset + at)
 

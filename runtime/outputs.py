@@ -8,22 +8,42 @@ from __future__ import annotations
 
 import os
 import struct
+import time
+from collections.abc import Callable
 
-STDOUT, STDERR = 1, 2
+CLOCK, STDOUT, STDERR = 0, 1, 2
 FRAME_HEADER = struct.Struct(">BI")
-"""Stream (1 stdout, 2 stderr) and length: one frame of a log, then its bytes."""
+"""Stream (0 clock, 1 stdout, 2 stderr) and length: one frame of a log, then its bytes."""
+CLOCK_TIME = struct.Struct(">Q")
+"""The bytes of a clock frame: when what follows it was printed, milliseconds since 1970."""
+CLOCK_STEP_MS = 1000
+"""Readers ask for output since a time in seconds: a clock frame stands before the first frame, and
+before one that is this much later than the last clock frame."""
 TAIL_BYTES = 2048
 """Kept of the end of each stream for the record."""
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class OutputStream:
     """One stream on its way to its file and to the common log. Files are made by the first byte."""
 
-    def __init__(self, stream: int, path: str, log: str, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        stream: int,
+        path: str,
+        log: str,
+        limit_bytes: int,
+        wall_ms: Callable[[], int] = _wall_ms,
+    ) -> None:
         self._stream = stream
         self._path = path
         self._log = log
         self._left_bytes = limit_bytes
+        self._wall_ms = wall_ms
+        self._told_ms: int | None = None
         self._handles: tuple[int, int] | None = None
         self.size_bytes = 0
         """All that was printed, kept or not."""
@@ -38,7 +58,8 @@ class OutputStream:
             self._left_bytes -= len(kept)
             to_file, to_log = self._handles or self._open()
             _write_all(to_file, kept)
-            _write_all(to_log, FRAME_HEADER.pack(self._stream, len(kept)) + kept)
+            header = FRAME_HEADER.pack(self._stream, len(kept))
+            _write_all(to_log, self._clock() + header + kept)
         return len(data)
 
     def close(self) -> None:
@@ -46,6 +67,13 @@ class OutputStream:
         for handle in self._handles or ():
             os.close(handle)
         self._handles = None
+
+    def _clock(self) -> bytes:
+        now_ms = self._wall_ms()
+        if self._told_ms is not None and abs(now_ms - self._told_ms) < CLOCK_STEP_MS:
+            return b""
+        self._told_ms = now_ms
+        return FRAME_HEADER.pack(CLOCK, CLOCK_TIME.size) + CLOCK_TIME.pack(max(now_ms, 0))
 
     def _open(self) -> tuple[int, int]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC

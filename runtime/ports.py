@@ -99,10 +99,10 @@ class LastingEngine(Engine, Protocol):
         """Attempts of this node that left something, whether it runs, has ended or never began."""
         ...
 
-    async def adopt(self, job: EngineJob, started: Callable[[], None]) -> EngineEnded | None:
+    async def adopt(self, job: EngineJob, started: Callable[[float], None]) -> EngineEnded | None:
         """As `run`, with what an earlier process of this node began: its output files are gone on
-        with where they end. None where nothing has ever begun: then it is as if never asked. The
-        job's inputs are not looked at."""
+        with where they end, and `started` is told for how many seconds it runs already. None where
+        nothing has ever begun: then it is as if never asked. The job's inputs are not looked at."""
         ...
 
     async def release(self, attempt: AttemptId) -> None:

@@ -98,6 +98,8 @@ class JobReading:
     waiting: Waiting | None = None
     attempts: tuple[AttemptReading, ...] = ()
     history: tuple[HistoryItem, ...] = ()
+    submitter: str = ""
+    """The client's id, as it gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Submitted:
     warnings: tuple[str, ...] = ()
     created: bool = True
     """False when the same idempotency key had made it before."""
+    version_number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,28 @@ class StopTaken:
 
     job: JobId
     already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reran:
+    """The job's next version is on this node's disk."""
+
+    job: JobId
+    version_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobDiff:
+    """What a submission would change, a line for each place; none for no change."""
+
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobVersions:
+    """Every version of a job that is known here, the winning one last."""
+
+    versions: tuple[JobReading, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +195,8 @@ class SubmitJob:
     submitter: str = ""
     blobs: tuple[bytes, ...] = ()
     """Modules that the spec names, when they fit with it in 1 MiB."""
-    meta: Mapping[str, str] = field(default_factory=dict)
-    """Server-made entries under `bacalhau.org/`."""
+    force: bool = False
+    """Make the next version of a named job also where nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +210,44 @@ class StopJob:
 
 @dataclass(frozen=True, slots=True)
 class GetJob:
-    """`job` is an id, a unique prefix of one, or a name. Answer: JobReading."""
+    """`job` is an id, a unique prefix of one, or a name. Answer: JobReading.
+
+    State, attempts and history are those of one version: of the winning one for number 0.
+    """
 
     job: str
     namespace: str = ""
     attempts: bool = True
     history: bool = False
+    version_number: int = 0
+    all_versions: bool = False
+    """Attempts and history of every version, where no number is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListVersions:
+    """Answer: JobVersions."""
+
+    job: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RerunJob:
+    """Run a version once more, as the next one; the latest for 0. Answer: Reran."""
+
+    job: str
+    namespace: str = ""
+    version_number: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DiffJob:
+    """Compare a document with the job of its name. Answer: JobDiff."""
+
+    document: Any
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +275,28 @@ class ExplainJob:
     namespace: str = ""
 
 
-Command = SubmitJob | StopJob | GetJob | ListJobs | ListNodes | ExplainJob
+Command = (
+    SubmitJob
+    | StopJob
+    | RerunJob
+    | DiffJob
+    | GetJob
+    | ListVersions
+    | ListJobs
+    | ListNodes
+    | ExplainJob
+)
 Reply = (
-    Problem | Submitted | StopTaken | JobReading | JobsPage | tuple[NodeDetail, ...] | Explanation
+    Problem
+    | Submitted
+    | StopTaken
+    | Reran
+    | JobDiff
+    | JobReading
+    | JobVersions
+    | JobsPage
+    | tuple[NodeDetail, ...]
+    | Explanation
 )
 
 

@@ -13,6 +13,7 @@ from mesh.member.events import RunAttempt
 from mesh.member.facts import Facts
 from mesh.member.outbox import Outbox
 from runtime.attempt import (
+    NODE_RESTARTED,
     AttemptCore,
     AttemptEffect,
     AttemptEvent,
@@ -48,8 +49,9 @@ DONE_ELSEWHERE = "its slot has an accepted result"
 class Compute:
     """The attempts placed on this node."""
 
-    def __init__(self, facts: Facts, outbox: Outbox) -> None:
+    def __init__(self, facts: Facts, outbox: Outbox, *, lasting_engines: Iterable[str]) -> None:
         self._facts = facts
+        self._lasting_engines = frozenset(lasting_engines)
         self._outbox = outbox
         self._budget: Budget | None = None
         """None until the machine was measured: placements wait for it."""
@@ -58,23 +60,28 @@ class Compute:
         self._waiting: dict[AttemptId, None] = {}
 
     def restart(self, now: Instant) -> None:
-        """Say what became of attempts accepted by an earlier boot: they died with it (P28)."""
+        """Go on with attempts accepted by an earlier boot where their programs outlive it (P23);
+        say of the others that they died with it (P28)."""
         for attempt in list(self._facts.view.live_on(self._facts.node)):
-            if attempt.state is not AttemptState.ASSIGNED:
-                message = "The node's process ended while this ran."
-                self._observe(
-                    attempt,
-                    Observation(
-                        AttemptState.FAILED, reason=Failure.NODE_RESTART.value, message=message
-                    ),
-                    now,
-                )
+            if attempt.state is AttemptState.ASSIGNED:
+                continue
+            job = self._facts.view.jobs[attempt.job]
+            spec = self._spec_of(job, attempt)
+            if spec is not None and spec.task.engine.type in self._lasting_engines:
+                core = self._make_core(job, attempt, spec)
+                self._perform(attempt.id, core.resume(attempt.state, now), now)
+            else:
+                reason = Failure.NODE_RESTART.value
+                failed = Observation(AttemptState.FAILED, reason, NODE_RESTARTED)
+                self._observe(attempt, failed, now)
 
     def measured(self, capacity: Resources, engines: Iterable[str], now: Instant) -> None:
         """The machine was measured, at start or again."""
         self._engines = tuple(engines)
         if self._budget is None:
             self._budget = Budget(capacity)
+            for resumed, core in self._cores.items():
+                self._budget.hold(resumed, core.order.spec.task.resources)
             for attempt in list(self._facts.view.live_on(self._facts.node)):
                 self._facts.dirty[attempt.job] = None
             return
@@ -124,8 +131,7 @@ class Compute:
             message = f"Not started: {stop}."
             self._observe(attempt, Observation(AttemptState.CANCELLED, stop, message), now)
             return
-        version = job.versions.get(attempt.version)
-        spec = None if version is None else self._facts.specs.get(version.spec)
+        spec = self._spec_of(job, attempt)
         if spec is not None and attempt.id not in self._waiting:
             self._admit(job, attempt, spec, now)
 
@@ -157,6 +163,14 @@ class Compute:
                 self._start(job, attempt, spec, now)
 
     def _start(self, job: JobView, attempt: AttemptView, spec: JobSpec, now: Instant) -> None:
+        core = self._make_core(job, attempt, spec)
+        self._perform(attempt.id, core.start(now), now)
+
+    def _spec_of(self, job: JobView, attempt: AttemptView) -> JobSpec | None:
+        version = job.versions.get(attempt.version)
+        return None if version is None else self._facts.specs.get(version.spec)
+
+    def _make_core(self, job: JobView, attempt: AttemptView, spec: JobSpec) -> AttemptCore:
         version = job.versions[attempt.version]
         core = AttemptCore(
             Order(
@@ -170,7 +184,7 @@ class Compute:
             )
         )
         self._cores[attempt.id] = core
-        self._perform(attempt.id, core.start(now), now)
+        return core
 
     def _holders(self, job: JobView, digest: Digest) -> tuple[str, ...]:
         """Nodes that hold a blob for all we know: where it was sent to first, then who says so."""
@@ -238,8 +252,8 @@ class Compute:
 
 def _reason_to_stop(job: JobView, attempt: AttemptView) -> str:
     """Why an attempt may not run here any more; "" when it may."""
-    if attempt.stop_reason:
-        return attempt.stop_reason
+    if attempt.ending:
+        return attempt.ending
     if job.stopped():
         return STOPPED_JOB
     if job.version is not None and attempt.version == job.version.dot:

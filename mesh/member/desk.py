@@ -7,75 +7,75 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import replace
 from typing import Any
 
 from mesh.member.commands import (
     Command,
+    DiffJob,
     ExplainJob,
     Explanation,
     GetJob,
     JobReading,
     JobsPage,
+    JobVersions,
     ListJobs,
     ListNodes,
+    ListVersions,
     Problem,
     Reply,
+    RerunJob,
     StopJob,
     StopTaken,
     SubmitJob,
-    Submitted,
 )
 from mesh.member.facts import Facts
 from mesh.member.orchestrate import Orchestrate
 from mesh.member.readings import read_job
 from mesh.member.seen import Seen
+from mesh.member.submissions import MAX_REASON, Submissions, no_version
 from scheduler.constraints import matches
 from scheduler.decide import verdicts
-from scheduler.errors import SpecError
-from scheduler.ids import Digest, JobId, blob_digest, keyed_job_id, named_job_id, random_job_id
+from scheduler.ids import Digest, JobId
 from scheduler.instant import Instant
 from scheduler.job_view import JobView
-from scheduler.jobs import FOLD_VERSION, Constraint, JobSpec, JobState
-from scheduler.ownership import FIRST_TERM, ORCHESTRATE
+from scheduler.jobs import Constraint, JobState
 from scheduler.records import Kind
-from scheduler.spec import encode_spec, parse_job_untrusted
+from scheduler.slots import VersionView
 
-MAX_PUSHED_BYTES = (1 << 20) - 1024
-"""A spec and the modules it names, pushed with the birth: 1 MiB, less what frames them."""
-SUBMIT_ROLES = ("submit", ORCHESTRATE)
 FULL_ID_LENGTH = 38
 """`j-` and a UUID: a shorter text is a prefix."""
-MAX_REASON = 1000
-"""Characters of a stop's reason that are kept: a text in a record is 4 KiB at most."""
-MAX_KEY = 255
-"""Characters of an idempotency key or a submitter's name, as of a job's name."""
 ORDERS = ("created_at", "modified_at", "id")
 
 
 class Desk:
-    """Answers commands; what a submission brought to keep waits in `blobs` for the next flush."""
+    """Answers commands; what a submission brought to keep waits for the next flush."""
 
     def __init__(self, facts: Facts, orchestrate: Orchestrate, seen: Seen) -> None:
         self._facts = facts
         self._seen = seen
         self._orchestrate = orchestrate
-        self.blobs: list[tuple[Digest, bytes]] = []
+        self._submissions = Submissions(facts)
 
     def take_blobs(self) -> list[tuple[Digest, bytes]]:
         """Specs and modules to persist and push with what was just written."""
-        taken, self.blobs = self.blobs, []
+        taken, self._submissions.blobs = self._submissions.blobs, []
         return taken
 
     def answer(self, command: Command, now: Instant) -> Reply:
         """The answer, to be given out when everything written so far is on disk."""
         match command:
             case SubmitJob():
-                return self._submit(command, now)
+                return self._submissions.submit(command, now)
+            case DiffJob():
+                return self._submissions.diff(command)
+            case RerunJob():
+                return self._rerun(command, now)
             case StopJob():
                 return self._stop(command, now)
             case GetJob():
                 return self._get(command)
+            case ListVersions():
+                return self._versions(command)
             case ListJobs():
                 return self._list(command)
             case ExplainJob():
@@ -83,82 +83,13 @@ class Desk:
             case ListNodes():
                 raise AssertionError("the member answers this one: it knows the links")
 
-    # --- submit -----------------------------------------------------------------------------------
+    # --- rerun and stop ---------------------------------------------------------------------------
 
-    def _submit(self, command: SubmitJob, now: Instant) -> Reply:
-        if not any(role in self._facts.own.roles for role in SUBMIT_ROLES):
-            return Problem(
-                "Forbidden",
-                "this node's certificate does not let it take jobs; submit at another node",
-                status=403,
-            )
-        if max(len(command.key), len(command.submitter), len(command.namespace)) > MAX_KEY:
-            return _bad(f"an idempotency key or a namespace is over {MAX_KEY} characters")
-        try:
-            spec = parse_job_untrusted(command.document)
-        except SpecError as error:
-            return Problem("ValidationError", str(error), component="APIServer")
-        if command.namespace and spec.namespace == "default":
-            spec = replace(spec, namespace=command.namespace)
-        spec = replace(spec, meta={**spec.meta, **command.meta})
-        data = encode_spec(spec)
-        if len(data) + sum(map(len, command.blobs)) > MAX_PUSHED_BYTES:
-            return Problem(
-                "ValidationError",
-                "the spec and what it carries inline are over 1 MiB; send large inputs as blobs",
-                component="APIServer",
-            )
-        job = self._job_id(spec, command)
-        known = self._facts.view.jobs.get(job)
-        if known is not None:
-            return _met_again(known, spec, command, data)
-        self._write_birth(job, spec, command, data, now)
-        return Submitted(job)
-
-    def _job_id(self, spec: JobSpec, command: SubmitJob) -> JobId:
-        if spec.name:
-            return named_job_id(spec.namespace, spec.name)
-        if command.key:
-            return keyed_job_id(spec.namespace, command.submitter, command.key)
-        return random_job_id(self._facts.random)
-
-    def _write_birth(
-        self, job: JobId, spec: JobSpec, command: SubmitJob, data: bytes, now: Instant
-    ) -> None:
-        digest = self._facts.add_blob(data)
-        self.blobs += [(digest, data), *((blob_digest(blob), blob) for blob in command.blobs)]
-        created = {
-            "job": job,
-            "namespace": spec.namespace,
-            "name": spec.name,
-            "submitter": command.submitter,
-            "key": command.key or None,
-            "spec": digest,
-            "fold": FOLD_VERSION,
-        }
-        birth = self._facts.write(Kind.JOB_CREATED, created, now)
-        version = {
-            "job": job,
-            "birth": birth,
-            "number": 1,
-            "type": spec.type.value,
-            "count": spec.count,
-            "priority": spec.priority,
-            "spec": digest,
-            "seen_stops": (),
-            "retry_attempts": spec.retry_attempts,
-            "retry_program": int(spec.retry_program),
-            "execution_timeout_s": spec.task.timeouts.execution_s,
-            "queue_timeout_s": spec.task.timeouts.queue_s,
-            "total_timeout_s": spec.task.timeouts.total_s,
-            "disconnect": spec.disconnect,
-        }
-        self._facts.write(Kind.VERSION_ADDED, version, now, cause=birth)
-        if ORCHESTRATE in self._facts.own.roles:
-            claim = {"job": job, "birth": birth, "term": FIRST_TERM}
-            self._facts.write(Kind.OWNER_CLAIMED, claim, now, cause=birth)
-
-    # --- stop -------------------------------------------------------------------------------------
+    def _rerun(self, command: RerunJob, now: Instant) -> Reply:
+        job = self.find(command.job, command.namespace)
+        if isinstance(job, Problem):
+            return job
+        return self._submissions.rerun(job, command, now)
 
     def _stop(self, command: StopJob, now: Instant) -> Reply:
         job = self.find(command.job, command.namespace)
@@ -210,17 +141,41 @@ class Desk:
         job = self.find(command.job, command.namespace)
         if isinstance(job, Problem):
             return job
-        return self._read(job, attempts=command.attempts, history=command.history)
+        version = job.version_numbered(command.version_number)
+        if version is None and command.version_number:
+            return no_version(job, command.version_number)
+        return self._read(
+            job,
+            version,
+            attempts=command.attempts,
+            history=command.history,
+            all_versions=command.all_versions and not command.version_number,
+        )
 
-    def _read(self, job: JobView, *, attempts: bool = False, history: bool = False) -> JobReading:
-        waiting = self._orchestrate.waiting(job.id)
+    def _versions(self, command: ListVersions) -> Reply:
+        job = self.find(command.job, command.namespace)
+        if isinstance(job, Problem):
+            return job
+        return JobVersions(tuple(self._read(job, one) for one in job.versions_in_order()))
+
+    def _read(
+        self,
+        job: JobView,
+        version: VersionView | None,
+        *,
+        attempts: bool = False,
+        history: bool = False,
+        all_versions: bool = False,
+    ) -> JobReading:
         return read_job(
             self._facts,
             job,
-            waiting,
+            version,
+            self._orchestrate.waiting(job.id),
             settled=self._seen.is_settled(job.id),
             attempts=attempts,
             history=history,
+            all_versions=all_versions,
         )
 
     def _list(self, command: ListJobs) -> Reply:
@@ -243,7 +198,7 @@ class Desk:
         jobs.sort(key=lambda job: _ORDER_KEYS[order_by](job), reverse=reverse)
         end = start + limit if limit else len(jobs)
         token = _write_token(end, order_by, reverse, limit) if end < len(jobs) else ""
-        return JobsPage(tuple(self._read(job) for job in jobs[start:end]), token)
+        return JobsPage(tuple(self._read(job, job.version) for job in jobs[start:end]), token)
 
     def _has_labels(self, job: JobView, constraints: list[Constraint]) -> bool:
         spec = self._facts.spec_of(job)
@@ -257,28 +212,7 @@ class Desk:
         spec = self._facts.spec_of(job)
         answers = () if spec is None else verdicts(job, spec, self._facts.index)
         names = {node: self._facts.name_of(node) for node in sorted(self._facts.readings)}
-        return Explanation(self._read(job, attempts=True), answers, names)
-
-
-def _met_again(known: JobView, spec: JobSpec, command: SubmitJob, data: bytes) -> Reply:
-    """The id is taken: the same submission once more, or another one under its name or key."""
-    births = [birth.body for birth in known.births.values()]
-    digest = blob_digest(data)
-    if command.key and any(body.get("key") == command.key for body in births):
-        if any(body["spec"] == digest for body in births):
-            return Submitted(known.id, created=False)
-        return Problem(
-            "ResourceInUse",
-            "this idempotency key was used with another job",
-            hint="Use a new key for a new job.",
-            status=409,
-        )
-    return Problem(
-        "ResourceInUse",
-        f"a job named {spec.name} is in namespace {spec.namespace} already: {known.id}",
-        hint="Choose another name: updating a job in place is not there yet.",
-        status=409,
-    )
+        return Explanation(self._read(job, job.version, attempts=True), answers, names)
 
 
 def _bad(message: str) -> Problem:

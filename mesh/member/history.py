@@ -45,10 +45,17 @@ def history_of(facts: Facts, job: JobView) -> tuple[HistoryItem, ...]:
                 details=details,
                 time_ms=hlc_wall_ms(record.hlc),
                 node=dot.author,
-                version_number=version_number,
+                version_number=_version_of(job, attempt) or version_number,
             )
         )
     return tuple(items)
+
+
+def _version_of(job: JobView, attempt: AttemptId | None) -> int:
+    """The version that an attempt was placed for; 0 when that is not known."""
+    view = None if attempt is None else job.attempts.get(attempt)
+    version = None if view is None else job.versions.get(view.version)
+    return 0 if version is None else version.number
 
 
 def _created(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
@@ -58,8 +65,12 @@ def _created(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | No
 
 
 def _version_added(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
-    number = record.body["number"]
-    return None if number == 1 else ("Submission", f"Job updated to version {number}", {}, None)
+    if record.body["number"] == 1:
+        return None
+    reason = record.body.get("reason", "")
+    if reason:
+        return "Submission", "Job rerun requested", {"Reason": reason}, None
+    return "Submission", "Job updated", {"AcceptedBy": facts.name_of(dot.author)}, None
 
 
 def _stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
@@ -88,6 +99,11 @@ def _placed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | Non
 def _attempt_stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
     message = f"Execution stop requested because {record.body['reason']}"
     return "Scheduling", message, {}, record.body["attempt"]
+
+
+def _expired(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
+    details = {"Reason": record.body["reason"], "IsError": "true"}
+    return "Scheduling", "Job ran out of time", details, None
 
 
 _STATES: Mapping[AttemptState, tuple[str, str]] = {
@@ -127,4 +143,5 @@ _LINES: Mapping[Kind, Callable[[Facts, JobView, Dot, Record], _Line | None]] = {
     Kind.ATTEMPT_PLACED: _placed,
     Kind.ATTEMPT_STOP_REQUESTED: _attempt_stopped,
     Kind.ATTEMPT_OBSERVED: _observed,
+    Kind.JOB_EXPIRED: _expired,
 }

@@ -85,6 +85,8 @@ class MemberSettings:
     """HOST:PORT, where peers may dial us."""
     version: str
     timing: Timing = Timing()
+    lasting_engines: tuple[str, ...] = ()
+    """Engines whose programs outlive the node's process and are found again after it."""
     wan: bool = False
     """Replacements wait longer where links are slow or metered."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -133,7 +135,7 @@ class Member:
         self.absence = Absence(self.facts, self.outbox, wan=settings.wan)
         self.seen = Seen(self.facts, self.gossip, self.outbox)
         self.orchestrate = Orchestrate(self.facts, self.absence, self.outbox, boot=self.boot)
-        self.compute = Compute(self.facts, self.outbox)
+        self.compute = Compute(self.facts, self.outbox, lasting_engines=settings.lasting_engines)
         self._desk = Desk(self.facts, self.orchestrate, self.seen)
         self._nodes = Nodes(
             self.facts, self.gossip, settings.name, settings.version, settings.labels

@@ -13,7 +13,7 @@ from mesh.member.absence import Absence
 from mesh.member.facts import Facts
 from mesh.member.outbox import Outbox
 from scheduler.decide import decide
-from scheduler.ids import JobId
+from scheduler.ids import Dot, JobId
 from scheduler.instant import Instant, hlc_wall_ms
 from scheduler.job_view import JobView
 from scheduler.jobs import JobSpec, JobState, Plan, Waiting
@@ -38,8 +38,9 @@ class Orchestrate:
         self._outbox = outbox
         self._boot = boot
         self._waiting: dict[JobId, Waiting] = {}
-        self._deadlines: dict[JobId, dict[str, float]] = {}
-        """Monotonic seconds at which a job we own runs out of time, by the reason."""
+        self._deadlines: dict[JobId, tuple[Dot, dict[str, float]]] = {}
+        """Of a job we own, its version and the monotonic seconds at which that runs out of time, by
+        the reason."""
         self._withdrawals: dict[JobId, None] = {}
         """Jobs that have a timer running for attempts that wait at their target."""
 
@@ -99,19 +100,24 @@ class Orchestrate:
         assert job.version is not None, "a job without a version has no timeouts"
         timeouts = spec.task.timeouts
         limits = {"queue_timeout": timeouts.queue_s, "total_timeout": timeouts.total_s}
-        if job.id not in self._deadlines:
+        said = job.expired()
+        known = None if said is None else said[1].value
+        if job.id not in self._deadlines or self._deadlines[job.id][0] != job.version.dot:
             # Time that passed before we owned it, or before this start, is told by the wall clocks
             # alone; from here on only the monotonic clock counts.
-            elapsed_s = max(0.0, (now.wall_ms - hlc_wall_ms(job.created_hlc)) / 1000)
-            self._deadlines[job.id] = {
+            elapsed_s = max(0.0, (now.wall_ms - hlc_wall_ms(job.version.hlc)) / 1000)
+            ends = {
                 reason: now.monotonic_s + max(0.0, limit_s - elapsed_s)
                 for reason, limit_s in limits.items()
                 if limit_s
             }
-            for at_s in self._deadlines[job.id].values():
+            self._deadlines[job.id] = (job.version.dot, ends)
+            for at_s in ends.values():
                 self._outbox.send(StartTimer((EXPIRY_TIMER, job.id, str(at_s)), at_s))
-        for reason, at_s in self._deadlines[job.id].items():
+        for reason, at_s in self._deadlines[job.id][1].items():
             unplaced = job.state() in (JobState.PENDING, JobState.QUEUED)
+            if reason == known or known == "total_timeout":
+                continue
             if at_s <= now.monotonic_s and (unplaced or reason != "queue_timeout"):
                 body = {
                     "job": job.id,

@@ -10,53 +10,101 @@ from mesh.member.commands import AttemptReading, JobReading, NodeDetail
 from mesh.member.facts import Facts
 from mesh.member.history import history_of
 from mesh.member.registers import CapacityRegister
-from scheduler.instant import Instant, hlc_wall_ms
+from scheduler.instant import Hlc, Instant, hlc_wall_ms
 from scheduler.job_view import JobView
-from scheduler.jobs import AttemptState, NodeReading, Waiting
-from scheduler.slots import AttemptView
+from scheduler.jobs import AttemptState, JobState, NodeReading, Waiting
+from scheduler.slots import AttemptView, VersionView
 
 
 def read_job(
     facts: Facts,
     job: JobView,
+    version: VersionView | None,
     waiting: Waiting | None,
     *,
     settled: bool,
     attempts: bool,
     history: bool,
+    all_versions: bool = False,
 ) -> JobReading:
-    """One job as folded now."""
-    version = job.version
+    """One version of a job as folded now: `version` is None while none is known."""
+    if version is not None and version != job.version:
+        waiting, settled = None, False
     readings: tuple[AttemptReading, ...] = ()
     if attempts:
-        in_order = sorted(job.attempts.values(), key=lambda one: (one.placed_hlc, one.id))
+        of = None if all_versions or version is None else version.dot
+        counted = (one for one in job.attempts.values() if of in (None, one.version))
+        in_order = sorted(counted, key=lambda one: (one.placed_hlc, one.id))
         readings = tuple(read_attempt(facts, job, one) for one in in_order)
+    number = 0 if version is None else version.number
+    lines = history_of(facts, job) if history else ()
+    if not all_versions:
+        lines = tuple(one for one in lines if one.version_number == number or not number)
+    modified_hlc = _modified_hlc(job, version)
     return JobReading(
         id=job.id,
         name=job.name,
         namespace=job.namespace,
-        spec=facts.spec_of(job),
-        state=job.state(),
-        message=job.message(),
+        spec=None if version is None else facts.specs.get(version.spec),
+        state=job.state() if version is None else job.state_of(version),
+        message=job.message() if version in (None, job.version) else _replaced_by(job, version),
         settled=settled,
-        version_number=0 if version is None else version.number,
-        revision=job.revision,
+        version_number=number,
+        revision=_revision(job, version, modified_hlc),
         created_ms=hlc_wall_ms(job.created_hlc),
-        modified_ms=hlc_wall_ms(job.modified_hlc),
+        modified_ms=hlc_wall_ms(modified_hlc),
         owner=None if job.owner is None else job.owner[1],
         accepting_node=job.birth.author,
-        counts=job.summary(),
+        counts=job.summary(version),
         waiting=waiting,
         attempts=readings,
-        history=history_of(facts, job) if history else (),
+        history=lines,
+        submitter=job.births[job.birth].body["submitter"],
+    )
+
+
+def _modified_hlc(job: JobView, version: VersionView | None) -> Hlc:
+    """Of the job for its winning version, else of the last news of that version's attempts."""
+    if version in (None, job.version):
+        return job.modified_hlc
+    assert version is not None
+    told = (
+        max(one.placed_hlc, one.observed_hlc)
+        for one in job.attempts.values()
+        if one.version == version.dot
+    )
+    return max(told, default=version.hlc)
+
+
+def _revision(job: JobView, version: VersionView | None, modified_hlc: Hlc) -> int:
+    """Records about the job up to then, so that it counts on over versions."""
+    if version in (None, job.version):
+        return job.revision
+    return sum(hlc <= modified_hlc for hlc in job.dots.values())
+
+
+def _replaced_by(job: JobView, version: VersionView | None) -> str:
+    """Why a version that another replaced ended as it did; empty when its state says it all."""
+    assert version is not None
+    state = job.state_of(version)
+    if state is JobState.FAILED:
+        failed = job.slots_of(version.dot).first_failed()
+        return "" if failed is None else failed.observation.message
+    if state is JobState.COMPLETED:
+        return ""
+    order = job.versions_in_order()
+    after = order[order.index(version) + 1]
+    stops = sorted(after.seen_stops - version.seen_stops)
+    return next(
+        (job.stops[one] for one in stops if one in job.stops),
+        f"Version {after.number} replaced it.",
     )
 
 
 def read_attempt(facts: Facts, job: JobView, attempt: AttemptView) -> AttemptReading:
     """One attempt as folded now."""
     version = job.versions.get(attempt.version)
-    winning = job.version is not None and attempt.version == job.version.dot
-    accepted = job.accepted(attempt.index) if winning else None
+    accepted = job.slots_of(attempt.version).accepted(attempt.index)
     modified = max(attempt.observed_hlc, attempt.placed_hlc)
     return AttemptReading(
         id=attempt.id,

@@ -33,16 +33,26 @@ async def measure_offer(
     say: Callable[[str], None],
 ) -> CapacityMeasured:
     """All that this machine offers now. An engine that does not answer is one sentence."""
-    answering = {}
+    answering = await probe_engines(engines, {}, say)
+    capacity = await trio.to_thread.run_sync(measure_capacity, config.data_dir)
+    labels = machine_labels(config.name, config.labels)
+    return CapacityMeasured(capacity, answering, labels, sources, PUBLISHERS)
+
+
+async def probe_engines(
+    engines: Mapping[str, Engine], before: Mapping[str, str], say: Callable[[str], None]
+) -> Mapping[str, str]:
+    """Name and version of each engine that answers now; what differs from `before` is said."""
+    answering: dict[str, str] = {}
     for name, engine in engines.items():
         report = await engine.probe()
         if report.available:
             answering[name] = report.version
-        else:
+            if name not in before:
+                say(f"engine {name} {report.version} answers")
+        elif name in before or not before:
             say(f"engine {name} does not answer: {report.detail}")
-    capacity = await trio.to_thread.run_sync(measure_capacity, config.data_dir)
-    labels = machine_labels(config.name, config.labels)
-    return CapacityMeasured(capacity, answering, labels, sources, PUBLISHERS)
+    return answering
 
 
 def measure_capacity(data_dir: Path) -> Resources:

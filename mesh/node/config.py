@@ -37,7 +37,8 @@ MAX_NAME_LENGTH = 63
 """The length of a DNS label: the name is shown in tables and given out by mDNS."""
 
 _REPEATED = ("label", "allow_path", "peer")
-_SETTINGS = ("api", "bind", "lab", "name", "no_mdns", *_REPEATED)
+_SETTINGS = ("allow_faults", "api", "bind", "lab", "name", "no_mdns", "timing", *_REPEATED)
+_TIMINGS = ("lan", "wan")
 _LABEL_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -82,6 +83,10 @@ class NodeConfig:
     peers: tuple[str, ...] = ()
     """HOST:PORT of members to try besides those that mDNS finds."""
     mdns: bool = True
+    wan: bool = False
+    """All default times are those for slow or metered links."""
+    allow_faults: bool = False
+    """The node's own socket may cut it off from peers, to try out a split."""
     lab: str = field(default="", repr=False)
     """The secret that the cluster root is derived from; "" founds or reopens a cluster."""
 
@@ -131,7 +136,9 @@ def load_config(
             str(parse_address(text, "--peer", None, MESH_PORT))
             for text in _list(values.get("peer"), "peer")
         ),
-        mdns=not _flag(values.get("no_mdns", False)),
+        mdns=not _flag(values, "no_mdns"),
+        wan=_timing(values) == "wan",
+        allow_faults=_flag(values, "allow_faults"),
         lab=lab,
     )
 
@@ -270,7 +277,15 @@ def _list(value: Any, name: str) -> list[str]:
     raise ConfigError(f"{name} is not a list of texts.")
 
 
-def _flag(value: Any) -> bool:
+def _timing(values: Mapping[str, Any]) -> str:
+    timing = str(values.get("timing", "lan"))
+    if timing not in _TIMINGS:
+        raise ConfigError(f"--timing {timing!r} is none of {', '.join(_TIMINGS)}.")
+    return timing
+
+
+def _flag(values: Mapping[str, Any], name: str) -> bool:
+    value = values.get(name, False)
     if isinstance(value, bool):
         return value
     word = str(value).strip().lower()
@@ -278,4 +293,4 @@ def _flag(value: Any) -> bool:
         return True
     if word in ("0", "false", "no"):
         return False
-    raise ConfigError(f"no_mdns is {value!r}; write true or false.")
+    raise ConfigError(f"{name} is {value!r}; write true or false.")

@@ -15,7 +15,7 @@ import trio
 from mesh.gossip.events import LinkId
 from mesh.member.commands import Command, GetJob, JobReading, Problem, Reply
 from mesh.member.events import Answer, BlobKept, Changed, CommandReceived
-from mesh.node.requests import LogPart, ReadLogs, Requests
+from mesh.node.requests import LogPart, LogQuestion, ReadLogs, Requests
 from scheduler.ids import AttemptId, Digest, JobId, NodeId
 from storage.blobs import BlobStore
 from storage.errors import Corrupt, StorageError, TooLarge, Unavailable
@@ -156,17 +156,26 @@ class Doors:
         return stage.size_bytes
 
     async def read_logs(
-        self, attempt: AttemptId, node: NodeId, *, offset: int, limit: int
+        self,
+        attempt: AttemptId,
+        node: NodeId,
+        *,
+        offset: int,
+        limit: int,
+        wait_s: float = 0.0,
+        since_ms: int = 0,
     ) -> LogPart:
         """Output of a running or finished attempt, here or on its node: ([(stream 1 stdout | 2
-        stderr, bytes)], next offset, ended: nothing will follow). Raises BlobUnavailable."""
+        stderr, bytes)], next offset, ended: nothing will follow). With `wait_s` the answer comes as
+        soon as there is output, or the attempt has ended. Raises BlobUnavailable."""
+        question = LogQuestion(attempt, offset, limit, wait_s, since_ms)
         try:
             if node == self.status.node:
-                return await self._read_logs(attempt, offset, limit)
+                return await self._read_logs(question)
             link = self._links().get(node)
             if link is None:
                 raise Unavailable(f"Node {node} cannot be reached now.")
-            return await self._requests.fetch_logs(link, attempt, offset, limit)
+            return await self._requests.fetch_logs(link, question)
         except (StorageError, OSError, LookupError) as error:
             raise BlobUnavailable(f"The output of {attempt} cannot be read now: {error}") from error
 

@@ -115,6 +115,7 @@ class Loop:
         now: Callable[[], Instant],
         perform: Mapping[type[Any], Callable[[Any], None]],
         observe: Callable[[Any], None],
+        started: Callable[[], None] = lambda: None,
     ) -> None:
         self._member = member
         self._mailbox = mailbox
@@ -125,10 +126,12 @@ class Loop:
             StartTimer: self._timers.start,
         }
         self._observe = observe
+        self._started = started
 
     async def run(self) -> FlushFailed:
         """Returns when the disk failed: the member must be thrown away and built again from it."""
         self.perform_all(self._member.start(self._now()))
+        self._started()
         while True:
             events = await self._mailbox.take(self._timers.next_s())
             now = self._now()

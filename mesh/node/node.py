@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import trio
 
 from mesh.gossip.events import AddressHeard
+from mesh.gossip.timing import WAN, Timing
 from mesh.member.events import (
     AttemptReported,
     CapacityMeasured,
@@ -22,7 +23,7 @@ from mesh.member.events import (
     LocalDataScanned,
 )
 from mesh.member.member import Member, MemberSettings
-from mesh.node.capacity import measure_offer
+from mesh.node.capacity import measure_offer, probe_engines
 from mesh.node.config import Address, NodeConfig
 from mesh.node.discovery import Discovery, advertised_hosts
 from mesh.node.doors import Doors, NodeStatus
@@ -33,15 +34,15 @@ from mesh.node.identity import NodeTrust, holds_cluster, open_identity
 from mesh.node.links import Links
 from mesh.node.loop import Loop, Mailbox
 from mesh.node.observe import Observer
+from mesh.node.output import read_output
 from mesh.node.perform import make_performers
 from mesh.node.plugs import make_engines, make_providers
-from mesh.node.requests import LogPart, Requests
+from mesh.node.requests import LogPart, LogQuestion, Requests
 from mesh.node.store import FlushFailed, Store
 from mesh.node.tls import make_contexts
 from mesh.node.transport import open_listeners
 from runtime.executor import Executor
-from runtime.ports import Engine
-from scheduler.ids import AttemptId
+from runtime.ports import Engine, LastingEngine
 from scheduler.instant import Instant
 from storage.allow import scan_offer
 from storage.blobs import BlobStore
@@ -49,6 +50,8 @@ from storage.ports import Provider
 
 SCAN_S = 30.0
 """How often local data are looked at: a walk over 100,000 files takes a second of a slow disk."""
+PROBE_S = 3.0
+"""How often engines are asked whether they answer: one that comes or goes is seen in seconds."""
 LONELY_S = 5.0
 """Peers answer mDNS in well under a second; after five people want to know why it is quiet."""
 REOPEN_S = 1.0
@@ -211,7 +214,8 @@ class _Node:
     ) -> None:
         """One member after another: a failed flush asks for a new one, from disk."""
         say = self._observer.say
-        engines = make_engines(self._config.data_dir, say)
+        own = {"cluster": self._trust.root.fingerprint, "node": self._trust.own.node}
+        engines = make_engines(self._config.data_dir, own, say)
         providers = make_providers(self._config.allow_paths, doors.pull_blob, say)
         while True:
             async with trio.open_nursery() as nursery:
@@ -237,7 +241,14 @@ class _Node:
             report=lambda attempt, event: self._mailbox.post(AttemptReported(attempt, event)),
         )
         settings = MemberSettings(
-            name=self._config.name, addresses=self._addresses(), version=self._version
+            name=self._config.name,
+            addresses=self._addresses(),
+            version=self._version,
+            timing=WAN if self._config.wan else Timing(),
+            wan=self._config.wan,
+            lasting_engines=tuple(
+                name for name, engine in engines.items() if isinstance(engine, LastingEngine)
+            ),
         )
         member = Member(
             settings=settings,
@@ -259,6 +270,7 @@ class _Node:
                 doors=doors,
             ),
             observe=self._observer.note,
+            started=executor.sweep,
         )
         self._life = _Life(member, loop, executor)
         for fact in self._facts.values():
@@ -288,18 +300,17 @@ class _Node:
         doors.restarting()
 
     async def _leave(self) -> None:
+        self._observer.say(
+            f"stopping: this node will return with what {self._config.data_dir} keeps"
+        )
         if self._life is not None:
             self._life.loop.perform_all(self._life.member.leave(_now()))
         await self._links.say_goodbye("this node stops")
 
-    async def _read_logs(self, attempt: AttemptId, offset: int, limit: int) -> LogPart:
+    async def _read_logs(self, question: LogQuestion) -> LogPart:
         if self._life is None:
             raise LookupError("this node is starting")
-        executor = self._life.executor
-        running = executor.holds(attempt)
-        read = partial(executor.read_log, attempt, offset=offset, limit_bytes=limit)
-        page = await trio.to_thread.run_sync(read)
-        return page.parts, page.next_offset, not running and not page.parts
+        return await read_output(self._life.executor, question)
 
     # What the machine offers, and what is heard of others.
 
@@ -311,8 +322,12 @@ class _Node:
             self._mailbox.post(fact)
 
     async def _measure(self, engines: Mapping[str, Engine], sources: Iterable[str]) -> None:
-        offer = await measure_offer(self._config, engines, tuple(sources), self._observer.say)
-        self._tell(CapacityMeasured, offer)
+        say = self._observer.say
+        offer = await measure_offer(self._config, engines, tuple(sources), say)
+        while True:
+            self._tell(CapacityMeasured, offer)
+            await trio.sleep(PROBE_S)
+            offer = replace(offer, engines=await probe_engines(engines, offer.engines, say))
 
     def _start_feeders(self, nursery: trio.Nursery) -> None:
         for address in self._config.peers:

@@ -46,9 +46,11 @@ class Observer:
 
     def say(self, sentence: str) -> None:
         """One line for people. Control characters never reach a terminal."""
-        line = "".join(
-            one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in sentence
-        )
+        line = sentence
+        if not sentence.isprintable():
+            line = "".join(
+                one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in sentence
+            )
         self.recent.append((time.time_ns() // 1_000_000, line))
         try:
             print(f"{time.strftime('%H:%M:%S')} {line}", file=self._out, flush=True)

@@ -15,10 +15,12 @@ from storage.providers.local import LocalProvider
 from storage.providers.mesh import FetchBlob, MeshProvider
 
 
-def make_engines(data_dir: Path, say: Callable[[str], None]) -> Mapping[str, Engine]:
+def make_engines(
+    data_dir: Path, options: Mapping[str, str], say: Callable[[str], None]
+) -> Mapping[str, Engine]:
     """Engines by name. A plug-in that cannot be used is one sentence."""
     engines, problems = runtime.registry.assemble_engines(
-        EngineSetup(data_dir), plugins=runtime.registry.load_plugins()
+        EngineSetup(data_dir, options), plugins=runtime.registry.load_plugins()
     )
     for problem in problems:
         say(problem)

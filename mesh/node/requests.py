@@ -31,14 +31,35 @@ STEP_S = 10.0
 MAX_SERVED = 8
 """Questions of one link answered at a time."""
 MAX_LOG_BYTES = 256 * 1024
+MAX_OFFSET = (1 << 53) - 1
+"""Larger numbers make the system's own calls fail."""
 
 _QUESTION, _ANSWER = 0, 1
 _BLOB, _LOGS = 1, 2
 _DONE, _REFUSED = 0, 1
 
+WAIT_MAX_S = 5.0
+"""Half of a step, so that an answer to a patient question is in time whatever the link takes."""
+MAX_PATIENT = 64
+"""Questions of one link that wait for output; above that they are answered at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuestion:
+    """A part of one attempt's output."""
+
+    attempt: AttemptId
+    offset: int
+    limit_bytes: int
+    wait_s: float = 0.0
+    """How long to wait for output when there is none yet and the attempt is under way."""
+    since_ms: int = 0
+    """With offset 0: only what was printed from this time on, milliseconds since 1970."""
+
+
 LogPart = tuple[Sequence[tuple[int, bytes]], int, bool]
 """([(stream, bytes)], next offset, ended); stream 1 is stdout, 2 stderr."""
-ReadLogs = Callable[[AttemptId, int, int], Awaitable[LogPart]]
+ReadLogs = Callable[[LogQuestion], Awaitable[LogPart]]
 
 
 class _Answered(Exception):
@@ -70,6 +91,7 @@ class Requests:
         self._ids = itertools.count(1)
         self._asked: dict[int, _Asked] = {}
         self._served: Counter[LinkId] = Counter()
+        self._patient: Counter[LinkId] = Counter()
         self._nursery: trio.Nursery | None = None
         self.counters: Counter[str] = Counter()
 
@@ -109,11 +131,16 @@ class Requests:
         detail = f" ({'; '.join(reasons)})" if reasons else ""
         raise Unavailable(f"No holder of blob {digest[:12]} can be reached now{detail}.")
 
-    async def fetch_logs(
-        self, link: LinkId, attempt: AttemptId, offset: int, limit: int
-    ) -> LogPart:
+    async def fetch_logs(self, link: LinkId, question: LogQuestion) -> LogPart:
         """A part of an attempt's output from its node. Raises Unavailable."""
-        answer = await self._ask(link, [_LOGS, uuid_bytes(attempt), offset, limit])
+        wait_ms = int(min(question.wait_s, WAIT_MAX_S) * 1000)
+        answer = await self._ask(
+            link,
+            [
+                *(_LOGS, uuid_bytes(question.attempt), question.offset, question.limit_bytes),
+                *(wait_ms, question.since_ms),
+            ],
+        )
         if len(answer) != 3 or type(answer[0]) is not int or type(answer[2]) is not list:
             raise Unavailable("The answer made no sense.")
         parts = [
@@ -139,13 +166,19 @@ class Requests:
                 asked.answer = value[2:]
                 asked.done.set()
         elif value[0] == _QUESTION and self._nursery is not None:
-            if self._served[link] >= MAX_SERVED:
+            busy, limit = self._room(value)
+            if busy[link] >= limit:
                 self._answer(link, value[1], [_REFUSED, "too many questions at a time"])
                 return
-            self._served[link] += 1
-            self._nursery.start_soon(self._serve_untrusted, link, value[1], value[2:])
+            busy[link] += 1
+            self._nursery.start_soon(self._serve_untrusted, link, value[1], value[2:], busy)
         else:
             self.counters["requests_malformed"] += 1
+
+    def _room(self, value: list[Any]) -> tuple[Counter[LinkId], int]:
+        """What a question counts as: one that waits for output takes no room from transfers."""
+        patient = value[2] == _LOGS and len(value) > 6 and value[6] != 0
+        return (self._patient, MAX_PATIENT) if patient else (self._served, MAX_SERVED)
 
     def link_closed(self, link: LinkId) -> None:
         """Whoever waits for an answer on it need not."""
@@ -189,22 +222,24 @@ class Requests:
     def _answer(self, link: LinkId, number: int, answer: list[Any]) -> None:
         self._send(link, cbor.encode([_ANSWER, number, *answer]))
 
-    async def _serve_untrusted(self, link: LinkId, number: int, question: list[Any]) -> None:
+    async def _serve_untrusted(
+        self, link: LinkId, number: int, question: list[Any], busy: Counter[LinkId]
+    ) -> None:
         try:
             match question:
                 case [1, bytes(raw), int(offset), int(limit)] if len(raw) == 32:
                     answer = await self._serve_blob(Digest(raw.hex()), offset, limit)
-                case [2, bytes(raw), int(offset), int(limit)] if len(raw) == 16:
-                    answer = await self._serve_logs(attempt_id_from_bytes(raw), offset, limit)
+                case [2, bytes(raw), int(), int(), int(), int()] if len(raw) == 16:
+                    answer = await self._serve_logs(attempt_id_from_bytes(raw), *question[2:])
                 case _:
                     raise _Answered("that question is not known here")
             self._answer(link, number, [_DONE, *answer])
         except _Answered as error:
             self._answer(link, number, [_REFUSED, str(error)])
         finally:
-            self._served[link] -= 1
-            if not self._served[link]:
-                del self._served[link]
+            busy[link] -= 1
+            if not busy[link]:
+                del busy[link]
 
     async def _serve_blob(self, digest: Digest, offset: int, limit: int) -> list[Any]:
         if offset < 0 or limit < 0:
@@ -219,11 +254,15 @@ class Requests:
         self.counters["blob_bytes_served"] += len(part[1])
         return list(part)
 
-    async def _serve_logs(self, attempt: AttemptId, offset: int, limit: int) -> list[Any]:
-        if offset < 0 or limit < 0:
-            raise _Answered("offset and limit are not below zero")
+    async def _serve_logs(
+        self, attempt: AttemptId, offset: int, limit: int, wait_ms: int, since_ms: int
+    ) -> list[Any]:
+        if min(offset, limit, wait_ms, since_ms) < 0 or offset > MAX_OFFSET:
+            raise _Answered("offset, limit and times are not below zero, and no log is so long")
+        wait_s = min(wait_ms / 1000, WAIT_MAX_S)
+        question = LogQuestion(attempt, offset, min(limit, MAX_LOG_BYTES), wait_s, since_ms)
         try:
-            parts, after, ended = await self._read_logs(attempt, offset, min(limit, MAX_LOG_BYTES))
+            parts, after, ended = await self._read_logs(question)
         except (OSError, Unavailable, TooLarge, LookupError) as error:
             raise _Answered(f"the logs of {attempt} are not here ({error})") from error
         return [after, ended, [[stream, data] for stream, data in parts]]

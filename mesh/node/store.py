@@ -252,31 +252,38 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _insert(connection: sqlite3.Connection, persist: Persist) -> None:
-    connection.executemany(
-        "INSERT OR IGNORE INTO envelopes (author, epoch, first_seq, count, hash, data)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (
-                node_id_to_bytes(one.author),
-                one.epoch.to_bytes(8, "big"),
-                one.first_seq,
-                one.count,
-                one.hash,
-                one.data,
-            )
-            for one in persist.envelopes
-        ],
+    rows = (
+        (_INSERT_ENVELOPE, [_envelope_row(one) for one in persist.envelopes]),
+        (_INSERT_BLOB, [(bytes.fromhex(digest), data) for digest, data in persist.blobs]),
+        (_INSERT_CERTIFICATE, persist.certificates),
+        (
+            _INSERT_PEER,
+            [(node, cbor.encode(list(addresses))) for node, addresses in persist.peers],
+        ),
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO blobs (digest, data) VALUES (?, ?)",
-        [(bytes.fromhex(digest), data) for digest, data in persist.blobs],
-    )
-    connection.executemany(
-        "INSERT OR IGNORE INTO certificates (serial, der) VALUES (?, ?)", persist.certificates
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO peers (node, addresses) VALUES (?, ?)",
-        [(node, cbor.encode(list(addresses))) for node, addresses in persist.peers],
+    for statement, values in rows:
+        if values:
+            connection.executemany(statement, values)
+
+
+_INSERT_ENVELOPE = (
+    "INSERT OR IGNORE INTO envelopes (author, epoch, first_seq, count, hash, data)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+# A blob's row may have been damaged: the bytes that come now were just checked.
+_INSERT_BLOB = "INSERT OR REPLACE INTO blobs (digest, data) VALUES (?, ?)"
+_INSERT_CERTIFICATE = "INSERT OR IGNORE INTO certificates (serial, der) VALUES (?, ?)"
+_INSERT_PEER = "INSERT OR REPLACE INTO peers (node, addresses) VALUES (?, ?)"
+
+
+def _envelope_row(one: StoredEnvelope) -> tuple[bytes, bytes, int, int, bytes, bytes]:
+    return (
+        node_id_to_bytes(one.author),
+        one.epoch.to_bytes(8, "big"),
+        one.first_seq,
+        one.count,
+        one.hash,
+        one.data,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -18,8 +19,8 @@ from trio.to_thread import run_sync
 from runtime.attempt import EngineEnded
 from runtime.engines import docker_answers as answers
 from runtime.engines.docker_client import DockerCalls, EngineFacts, find_engine, real_path
-from runtime.engines.docker_container import Container
-from runtime.engines.docker_events import EventStream
+from runtime.engines.docker_container import ENGINE_RETURN_S, Container
+from runtime.engines.docker_events import AGAIN_S, EventStream
 from runtime.engines.docker_options import (
     LABEL_ATTEMPT,
     LABEL_CLUSTER,
@@ -91,7 +92,7 @@ class DockerEngine:
         assert ended is not None, "only what was to be adopted may not be there"
         return ended
 
-    async def adopt(self, job: EngineJob, started: Callable[[], None]) -> EngineEnded | None:
+    async def adopt(self, job: EngineJob, started: Callable[[float], None]) -> EngineEnded | None:
         """Go on with the container of an earlier agent; None where it never began."""
         return await self._live(job, lambda life: self._adopt(life, started))
 
@@ -157,6 +158,8 @@ class DockerEngine:
             words = answers.plain_words(error.words)
             return life.ended(None, Failure.ENGINE.value, f"The Docker engine refused: {words}.")
         except OSError as error:
+            if life.begun:
+                await self.release(job.attempt)  # nobody can keep what it prints
             sentence = f"The container's files cannot be used: {error.strerror}."
             return life.ended(None, Failure.ENGINE.value, sentence)
         finally:
@@ -192,7 +195,11 @@ class DockerEngine:
             started()
             return await life.follow(calls, answer)
 
-    async def _adopt(self, life: Container, started: Callable[[], None]) -> EngineEnded | None:
+    async def _adopt(self, life: Container, started: Callable[[float], None]) -> EngineEnded | None:
+        with trio.move_on_after(ENGINE_RETURN_S):
+            # A machine that boots starts both of us; a socket to come cannot be waited on.
+            while not (await self.probe()).available:  # noqa: ASYNC110
+                await trio.sleep(AGAIN_S)
         calls, _ = await self._ready()
         state = await life.look(calls)
         if state is None or state.get("Status") == "created":
@@ -200,7 +207,7 @@ class DockerEngine:
             return None
         life.begun = True
         life.running.set()
-        started()
+        started(answers.ran_for_s(state, time.time()))
         return await life.follow(calls, None)
 
     async def _ready(self) -> tuple[DockerCalls, EngineFacts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from runtime.engines.docker_client import EngineFacts
@@ -13,7 +14,8 @@ from scheduler.jobs import Failure
 
 MAX_WORDS = 400
 """Of the engine's own words in a sentence."""
-KILLED = 128 + 9
+KILLED_OR_ASKED_TO_END = (128 + 9, 128 + 15)
+"""What an engine does to its containers when it goes, or comes back after a crash."""
 _NOISE = (
     "failed to create shim task: ",
     "failed to create task for container: ",
@@ -70,6 +72,11 @@ def not_created(image: str, refused: EngineRefused) -> CannotRun:
 def not_started(image: str, refused: EngineRefused) -> CannotRun:
     """The container is there and cannot begin."""
     words = plain_words(refused.words)
+    if "docker-init" in words:
+        return CannotRun(
+            Failure.ENGINE,
+            "The engine of this node lacks docker-init: install tini or docker-init.",
+        )
     if "could not select device driver" in words:
         return CannotRun(
             Failure.ENGINE, "The engine of this node has no driver for GPUs: the job needs one."
@@ -84,6 +91,15 @@ def _no_command(image: str, reason: str) -> str:
     return f"The image {image} cannot run this command ({reason}): check Entrypoint and Parameters."
 
 
+def ran_for_s(state: Mapping[str, Any], wall_s: float) -> float:
+    """Seconds since a container began, by the wall clock that it and we share; 0 at least."""
+    text = re.sub(r"(\.[0-9]{1,6})[0-9]*", r"\1", str(state.get("StartedAt", "")))
+    try:
+        return max(0.0, wall_s - datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        return 0.0
+
+
 def how_it_ended(
     state: Mapping[str, Any] | None,
     *,
@@ -94,19 +110,19 @@ def how_it_ended(
     stderr: str,
 ) -> tuple[int | None, str, str]:
     """(exit code, failure, sentence) of the `State` of a container that has ended; None is one that
-    somebody has removed. `stopped`: at our asking. `engine_left`: the engine was away meanwhile.
-    `stderr`: its end."""
+    somebody has removed. `stopped`: at our asking. `engine_left`: the engine was away meanwhile, or
+    has just left. `stderr`: its end."""
     if stopped:
         return None, "", "The container was ended at our asking."
-    if state is None:
+    if state is None or state.get("Status") == "removing":
         sentence = "The container was removed by somebody else while it ran."
         return None, Failure.ENGINE.value, sentence
     code = int(state.get("ExitCode", 0))
     if state.get("OOMKilled") and code:  # true also where only a child died and all went well
         sentence = f"The container needed more memory than its limit of {memory_bytes} bytes: "
         return code, Failure.OUT_OF_MEMORY.value, sentence + "ask for more in Resources.Memory."
-    if engine_left and code == KILLED:
-        sentence = "The container was killed while the Docker engine was away."
+    if engine_left and code in KILLED_OR_ASKED_TO_END:
+        sentence = "The Docker engine went away, and its containers with it."
         return None, Failure.ENGINE.value, sentence
     if code in (126, 127) and (match := _INIT_FAILED.fullmatch(stderr)):
         reason = match["other_reason"] or f"{match['command']}: {match['reason']}"

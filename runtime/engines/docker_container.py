@@ -10,7 +10,7 @@ import trio
 from trio.to_thread import run_sync
 
 from runtime.attempt import EngineEnded, tail_text
-from runtime.engines.docker_answers import how_it_ended
+from runtime.engines.docker_answers import KILLED_OR_ASKED_TO_END, how_it_ended
 from runtime.engines.docker_client import DockerCalls
 from runtime.engines.docker_events import AGAIN_S, EventStream
 from runtime.engines.docker_options import image_name
@@ -22,6 +22,8 @@ ENGINE_RETURN_S = 30.0
 """An engine that restarts over a container that ignores its signal takes 11 s."""
 LAST_WORDS_S = 2.0
 """Between the end of a container's output and the news of its own end."""
+LEAVING_S = 2.0
+"""Between an engine's ending its containers and its own end, where none of them is deaf."""
 LOOK_AGAIN_S = 10.0
 """For a container that has closed its outputs and runs on."""
 AWAY_AT_THE_END = (
@@ -70,6 +72,8 @@ class Container:
                 state = await self._wait(calls, losses)
             else:
                 await run_sync(self.output.note, AWAY_AT_THE_END, limiter=self._disk)
+        if not self._stopped and state is not None:
+            await self._see_whether_the_engine_leaves(state, losses)
         outcome = how_it_ended(
             state,
             stopped=self._stopped,
@@ -132,6 +136,15 @@ class Container:
             if state is None or not state.get("Running") or self._events.losses != losses:
                 return state
             patience_s = LOOK_AGAIN_S
+
+    async def _see_whether_the_engine_leaves(self, state: State, losses: int) -> None:
+        """An engine that is told to end ends its containers first."""
+        unexplained = state.get("Status") == "exited" and not state.get("OOMKilled")
+        if unexplained and state.get("ExitCode") in KILLED_OR_ASKED_TO_END:
+            with trio.move_on_after(LEAVING_S):
+                while self._events.losses == losses:
+                    await self._events.turn(self.job.attempt)
+                self._engine_left = True
 
     async def _copy_from_start(self, calls: DockerCalls) -> None:
         """Read the engine's own copy, and on, to the container's end or the engine's."""

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.attempt import (
+    KILL_GRACE_S,
     MAX_MESSAGE_BYTES,
     MAX_TAIL_BYTES,
+    AdoptProgram,
     AttemptCore,
     AttemptEffect,
     CleanUp,
@@ -17,6 +19,7 @@ from runtime.attempt import (
     EngineStarted,
     InputsFailed,
     InputsReady,
+    NothingToAdopt,
     PrepareInputs,
     Report,
     ResultsFailed,
@@ -287,3 +290,42 @@ def test_tail_text_takes_any_bytes(raw):
 
 def test_tail_text_is_the_end():
     assert tail_text(b"a" * 5000 + b"\xff last") == "a" * 2040 + "\N{REPLACEMENT CHARACTER} last"
+
+
+@pytest.mark.parametrize("state", [AttemptState.RUNNING, AttemptState.PUBLISHING])
+def test_what_ran_before_a_restart_goes_on_and_its_deadline_counts_from_its_own_start(state):
+    core = AttemptCore(order(execution_s=60))
+    assert core.resume(state, at(100)) == [AdoptProgram(core.order)]
+    (wake,) = core.handle(EngineStarted(ran_s=45.0), at(101))
+    assert wake == WakeAt(101 - 45 + 60)
+    assert core.observation.state is state, "what was said is not said again"
+    core.handle(ended(), at(110))
+    report, _ = core.handle(STORED, at(110))
+    assert observed(report).elapsed_ms == 54_000
+
+
+def test_what_was_accepted_and_never_begun_begins_now():
+    core = AttemptCore(order())
+    core.resume(AttemptState.ACCEPTED, at(5))
+    assert core.handle(NothingToAdopt(), at(6)) == [PrepareInputs(core.order)]
+    assert core.handle(InputsReady(), at(7)) == [RunEngine(core.order)]
+
+
+def test_what_ran_and_is_gone_has_failed_with_its_node():
+    core = AttemptCore(order())
+    core.resume(AttemptState.RUNNING, at(5))
+    report, _ = core.handle(NothingToAdopt(), at(6))
+    assert observed(report).reason == "node_restart"
+
+
+def test_a_stop_that_came_meanwhile_is_obeyed():
+    core = AttemptCore(order())
+    core.resume(AttemptState.ACCEPTED, at(5))
+    assert core.handle(StopAsked("enough"), at(5)) == [StopEngine(KILL_GRACE_S)]
+    report, _ = core.handle(NothingToAdopt(), at(6))
+    assert observed(report).state is AttemptState.CANCELLED
+
+
+def test_nothing_to_adopt_means_nothing_to_an_attempt_that_began_here():
+    core = running(AttemptCore(order()))
+    assert core.handle(NothingToAdopt(), at(20)) == []

@@ -9,12 +9,14 @@ import trio
 import trio.testing
 
 from runtime.attempt import (
+    AdoptProgram,
     AttemptCore,
     CleanUp,
     EngineEnded,
     EngineStarted,
     InputsFailed,
     InputsReady,
+    NothingToAdopt,
     PrepareInputs,
     Report,
     ResultsFailed,
@@ -129,10 +131,28 @@ async def test_clean_up_leaves_the_log_alone(rig):
     assert rig.executor.logs.exists(ATTEMPT)
 
 
-async def test_folders_of_an_earlier_run_are_removed(rig):
-    (rig.folder / "results" / "e-old" / "outputs").mkdir(parents=True)
+async def test_folders_of_an_earlier_run_are_removed_unless_somebody_goes_on_with_them(tmp_path):
+    results = tmp_path / "results"
+    for name in ("e-old", ATTEMPT):
+        (results / name / "outputs").mkdir(parents=True)
+    engine = Lasting(EngineSetup(tmp_path))
+    engine.goes_on = trio.Event()
+    rig = Rig(tmp_path, engines={"scripted": engine})
     async with rig.running():
-        assert not list((rig.folder / "results").iterdir())
+        rig.executor.perform(ATTEMPT, AdoptProgram(order()))
+        rig.executor.sweep()
+        while [one.name for one in results.iterdir()] != [ATTEMPT]:
+            await trio.testing.wait_all_tasks_blocked(0.001)
+        engine.goes_on.set()
+        assert await rig.next_event() == EngineStarted(5.0)
+        ended = await rig.next_event()
+        assert (ended.exit_code, ended.stdout_tail) == (0, "kept")
+
+
+async def test_an_engine_whose_programs_die_with_the_node_has_nothing_to_adopt(rig):
+    async with rig.running():
+        rig.executor.perform(ATTEMPT, AdoptProgram(order()))
+        assert await rig.next_event() == NothingToAdopt()
 
 
 @pytest.mark.parametrize(
@@ -193,6 +213,7 @@ class Lasting(ScriptedEngine):
     def __init__(self, setup):
         super().__init__(setup)
         self.left, self.swept = {"e-earlier"}, False
+        self.goes_on = trio.Event()
 
     async def run(self, job, started):
         self.left.add(job.attempt)
@@ -202,7 +223,9 @@ class Lasting(ScriptedEngine):
         return tuple(sorted(self.left))
 
     async def adopt(self, job, started):
-        return None
+        await self.goes_on.wait()
+        started(5.0)
+        return EngineEnded(0, "", "", "kept", "", 4, 0)
 
     async def release(self, attempt):
         self.left.discard(attempt)
@@ -216,6 +239,7 @@ async def test_clean_up_releases_what_an_engine_left(tmp_path):
     rig = Rig(tmp_path, engines={"scripted": engine})
     async with rig.running():
         await rig.drive(order())
+        rig.executor.sweep()
         await trio.testing.wait_all_tasks_blocked(0.01)
         while list((tmp_path / "results").iterdir()):
             await trio.testing.wait_all_tasks_blocked(0.001)

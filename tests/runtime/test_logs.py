@@ -7,7 +7,7 @@ import random
 import pytest
 
 from runtime.logs import LogPage, Logs, read_manifest_output
-from runtime.outputs import FRAME_HEADER, STDERR, STDOUT
+from runtime.outputs import CLOCK, CLOCK_TIME, FRAME_HEADER, STDERR, STDOUT
 from scheduler.ids import AttemptId, Digest
 from storage.blobs import BlobStore
 from storage.digest import Manifest
@@ -70,6 +70,37 @@ def test_half_a_frame_waits_for_its_rest(logs):
     page = logs.read(ATTEMPT, offset=0, limit_bytes=1000)
     assert page.parts == ((STDOUT, b"whole"),)
     assert logs.read(ATTEMPT, offset=page.next_offset, limit_bytes=1000).parts == ()
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 1, 7, 13, 1000])
+def test_clock_frames_are_no_output_and_never_look_like_the_end(logs, limit_bytes):
+    for number in range(3):
+        append(logs, CLOCK, CLOCK_TIME.pack(number))
+        append(logs, CLOCK, CLOCK_TIME.pack(number))
+        append(logs, STDOUT, b"%d" % number)
+    printed = b"".join(data for _, data in read_all(logs, limit_bytes))
+    assert printed == b"012"
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "printed"),
+    [(0, b"abc"), (10_999, b"abc"), (11_000, b"bc"), (20_500, b"bc"), (31_000, b"")],
+)
+def test_output_since_a_time(logs, since_ms, printed):
+    for at_ms, data in ((10_000, b"a"), (20_000, b"b"), (30_000, b"c")):
+        append(logs, CLOCK, CLOCK_TIME.pack(at_ms))
+        append(logs, STDOUT, data)
+    offset = logs.offset_since(ATTEMPT, since_ms)
+    page = logs.read(ATTEMPT, offset=offset, limit_bytes=1000)
+    assert b"".join(data for _, data in page.parts) == printed
+
+
+def test_since_in_a_log_that_is_not_there_or_torn(logs):
+    assert logs.offset_since(ATTEMPT, 5) == 0
+    append(logs, STDOUT, b"old")
+    with open(logs.path(ATTEMPT), "ab") as file:
+        file.write(FRAME_HEADER.pack(CLOCK, 8) + b"to")
+    assert logs.offset_since(ATTEMPT, 5) == FRAME_HEADER.size + 3
 
 
 def test_delete(logs):

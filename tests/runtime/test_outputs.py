@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.outputs import FRAME_HEADER, STDERR, STDOUT, TAIL_BYTES, OutputStream, read_tail
+from runtime.outputs import (
+    CLOCK,
+    CLOCK_TIME,
+    FRAME_HEADER,
+    STDERR,
+    STDOUT,
+    TAIL_BYTES,
+    OutputStream,
+    read_tail,
+)
+
+NOW_MS = 1_800_000_000_000
+
+
+def frame(stream: int, data: bytes) -> bytes:
+    return FRAME_HEADER.pack(stream, len(data)) + data
+
+
+def clock(now_ms: int) -> bytes:
+    return frame(CLOCK, CLOCK_TIME.pack(now_ms))
 
 
 @pytest.fixture
 def streams(tmp_path):
     def make(stream: int, name: str, limit: int = 1000) -> OutputStream:
-        return OutputStream(stream, str(tmp_path / name), str(tmp_path / "log"), limit)
+        path, log = str(tmp_path / name), str(tmp_path / "log")
+        return OutputStream(stream, path, log, limit, wall_ms=lambda: NOW_MS)
 
     return make
 
@@ -31,9 +51,24 @@ def test_two_streams_in_files_of_their_own_and_one_log(streams, tmp_path):
     err.close()
     assert (tmp_path / "stdout").read_bytes() == b"onethree"
     assert (tmp_path / "stderr").read_bytes() == b"two"
-    frames = ((STDOUT, b"one"), (STDERR, b"two"), (STDOUT, b"three"))
-    log = b"".join(FRAME_HEADER.pack(stream, len(data)) + data for stream, data in frames)
-    assert (tmp_path / "log").read_bytes() == log
+    assert (tmp_path / "log").read_bytes() == b"".join(
+        [
+            *(clock(NOW_MS), frame(STDOUT, b"one"), clock(NOW_MS), frame(STDERR, b"two")),
+            frame(STDOUT, b"three"),
+        ]
+    )
+
+
+def test_the_log_tells_the_time_once_a_second(tmp_path):
+    times = iter([NOW_MS, NOW_MS + 999, NOW_MS + 1000, NOW_MS + 500, NOW_MS - 600])
+    path, log = str(tmp_path / "out"), tmp_path / "log"
+    stream = OutputStream(STDOUT, path, str(log), 1000, wall_ms=lambda: next(times))
+    for letter in (b"a", b"b", b"c", b"d", b"e"):
+        stream.write(letter)
+    stream.close()
+    a, b, c, d, e = (frame(STDOUT, letter) for letter in (b"a", b"b", b"c", b"d", b"e"))
+    first, second, back = clock(NOW_MS), clock(NOW_MS + 1000), clock(NOW_MS - 600)
+    assert log.read_bytes() == first + a + b + second + c + d + back + e
 
 
 def test_beyond_the_limit_is_counted_and_not_kept(streams, tmp_path):
@@ -42,7 +77,7 @@ def test_beyond_the_limit_is_counted_and_not_kept(streams, tmp_path):
         assert out.write(b"1234567") == 7
     out.close()
     assert (tmp_path / "stdout").read_bytes() == b"1234567123"
-    assert (tmp_path / "log").stat().st_size == 10 + 2 * FRAME_HEADER.size
+    assert (tmp_path / "log").stat().st_size == 10 + 2 * FRAME_HEADER.size + len(clock(0))
     assert out.size_bytes == 21
     assert out.tail == b"1234567" * 3, "the tail is of all that was printed"
 

@@ -41,9 +41,11 @@ from mesh.member.events import (
 from mesh.member.member import Member, MemberSettings
 from mesh.trust import ROLES
 from runtime.attempt import (
+    AdoptProgram,
     EngineEnded,
     EngineStarted,
     InputsReady,
+    NothingToAdopt,
     PrepareInputs,
     ResultsStored,
     RunEngine,
@@ -92,6 +94,9 @@ class Stage:
     """Some members, by name; addresses are `name:1`."""
 
     def __init__(self, *names: str, roles: dict[str, Sequence[str]] | None = None) -> None:
+        self.lasting_engines: tuple[str, ...] = ()
+        """Engines whose programs a killed member's next boot finds again."""
+        self.survivors: set[str] = set()
         self.now = Instant(100.0, 1_800_000_000_000)
         self.certificates = {
             name: stub_certificate(name, tuple((roles or {}).get(name, ROLES))) for name in names
@@ -118,7 +123,9 @@ class Stage:
         """Start a member from its disk."""
         issued = {one.der: one for one in self.certificates.values()}
         member = Member(
-            settings=MemberSettings(name, (f"{name}:1",), "0.1.0"),
+            settings=MemberSettings(
+                name, (f"{name}:1",), "0.1.0", lasting_engines=self.lasting_engines
+            ),
             trust=StubTrust(self.certificates[name], issued),
             restored=self.disks[name].restored(),
             random=random.Random(name),
@@ -131,6 +138,8 @@ class Stage:
     def kill(self, name: str) -> None:
         """kill -9: what was not flushed is gone, links break."""
         del self.members[name]
+        if self.lasting_engines:
+            self.survivors |= self.running[name]
         self.running[name].clear()
         self._mail = deque(one for one in self._mail if one[0] != name)
         self._timers = {key: at for key, at in self._timers.items() if key[0] != name}
@@ -263,6 +272,11 @@ class Stage:
                 self.tell(name, AttemptReported(attempt, EngineStarted()))
                 if not self.hold_runs:
                     self.finish(name, attempt, ended)
+            case AdoptProgram() if attempt in self.survivors:
+                self.running[name].add(attempt)
+                self.tell(name, AttemptReported(attempt, EngineStarted(ran_s=5.0)))
+            case AdoptProgram():
+                self.tell(name, AttemptReported(attempt, NothingToAdopt()))
             case StopEngine():
                 if attempt in self.running[name]:
                     self.finish(name, attempt, EngineEnded(None, "", "", "", "", 0, 0))

@@ -135,6 +135,44 @@ def test_an_attempt_cut_off_by_its_nodes_death_has_failed_once_the_node_is_back(
     ]
 
 
+def test_a_program_that_outlives_its_node_is_adopted_and_nothing_starts_twice() -> None:
+    stage = Stage("a")
+    stage.lasting_engines = ("scripted",)
+    stage.kill("a")
+    stage.boot("a")
+    stage.hold_runs = True
+    submit(stage, "a", Count=2)
+    before = set(stage.running["a"])
+    stage.kill("a")
+    stage.performed.clear()
+    stage.boot("a")
+    assert states(read(stage, "a")) == ["RUNNING", "RUNNING"]
+    assert stage.running["a"] == before
+    assert not [
+        one
+        for _, one in stage.performed
+        if isinstance(one, RunAttempt) and isinstance(one.effect, RunEngine)
+    ]
+    for attempt in sorted(before):
+        stage.finish("a", attempt)
+    reading = read(stage, "a")
+    assert reading.state is JobState.COMPLETED
+    assert states(reading) == ["SUCCEEDED", "SUCCEEDED"]
+
+
+def test_what_is_adopted_holds_its_capacity() -> None:
+    stage = Stage("a")
+    stage.lasting_engines = ("scripted",)
+    stage.kill("a")
+    stage.boot("a")
+    stage.hold_runs = True
+    submit(stage, "a", Count=6)
+    stage.kill("a")
+    stage.boot("a")
+    assert states(read(stage, "a")).count("RUNNING") == 4
+    assert states(read(stage, "a")).count("ASSIGNED") == 2
+
+
 def test_work_that_only_waited_when_its_node_died_starts_after_the_restart() -> None:
     stage = Stage("a")
     stage.hold_runs = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mesh.member.commands import GetJob, JobReading, SubmitJob
 from mesh.member.events import CapacityMeasured
-from scheduler.jobs import JobState, Resources
+from scheduler.jobs import AttemptState, JobState, Resources
 from tests.mesh.member.stage import CAPACITY, Stage, scripted_job
 
 
@@ -74,3 +76,26 @@ def test_a_node_that_comes_later_takes_what_waits() -> None:
     late.advance(3)
     assert read(late, "one").state is JobState.COMPLETED
     assert read(stage, "job-11").state is JobState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("timeout", "said"),
+    [
+        ("TotalTimeout", "Not done within its TotalTimeout of 5 s."),
+        ("QueueTimeout", "Not placed within its QueueTimeout of 5 s."),
+    ],
+)
+def test_a_job_out_of_time_is_told_so_once_and_what_waits_of_it_is_not_begun(
+    timeout: str, said: str
+) -> None:
+    stage = full_node("first")
+    task = {"Name": "main", "Engine": {"Type": "scripted"}, "Timeouts": {timeout: 5}}
+    stage.ask("a", SubmitJob(scripted_job(Name="late", Tasks=[task])))
+    stage.advance(6)
+    stage.finish("a", next(iter(stage.running["a"])))
+    stage.advance(1)
+    answer = stage.ask("a", GetJob("late", history=True))
+    assert isinstance(answer, JobReading)
+    assert (answer.state, answer.message) == (JobState.FAILED, said)
+    assert [one.message for one in answer.history].count("Job ran out of time") == 1
+    assert [one.observation.state for one in answer.attempts] == [AttemptState.CANCELLED]

@@ -6,7 +6,12 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from mesh.node import capacity
-from mesh.node.capacity import machine_labels, measure_capacity, measure_offer
+from mesh.node.capacity import (
+    machine_labels,
+    measure_capacity,
+    measure_offer,
+    probe_engines,
+)
 from mesh.node.config import NodeConfig
 from runtime.ports import EngineReport
 
@@ -86,4 +91,27 @@ async def test_offer_names_engines_that_answer(tmp_path: Path) -> None:
     assert offer.engines == {"wasm": "45.0"}
     assert offer.sources == ("inline",)
     assert offer.labels["site"] == "harbour"
-    assert said == ["engine docker does not answer: No daemon."]
+    assert "engine docker does not answer: No daemon." in said
+
+
+class Comes:
+    """An engine that is there or not."""
+
+    name = "docker"
+
+    def __init__(self) -> None:
+        self.available = True
+
+    async def probe(self) -> EngineReport:
+        return EngineReport(self.available, "1", "" if self.available else "it is gone.")
+
+
+async def test_an_engine_that_comes_and_goes_is_said_once_each_time() -> None:
+    engine, said = Comes(), []
+    before = await probe_engines({"docker": engine}, {"wasm": "1"}, said.append)
+    assert before == {"docker": "1"}
+    assert await probe_engines({"docker": engine}, before, said.append) == before
+    engine.available = False
+    gone = await probe_engines({"docker": engine}, before, said.append)
+    assert gone == {}
+    assert said == ["engine docker 1 answers", "engine docker does not answer: it is gone."]

@@ -10,6 +10,7 @@ from mesh.gossip.events import LinkId
 from mesh.member.commands import GetJob, JobReading, Problem
 from mesh.member.events import Answer, BlobKept, Changed, CommandReceived
 from mesh.node.doors import RESTARTING, BlobUnavailable, Doors, NodeStatus
+from mesh.node.requests import LogQuestion
 from scheduler.ids import AttemptId, JobId, NodeId, blob_digest
 from scheduler.jobs import JobState
 from storage.blobs import BlobStore
@@ -29,8 +30,8 @@ class FakeRequests:
         self.asked.append(list(links))
         return self._give()
 
-    async def fetch_logs(self, link: LinkId, attempt: AttemptId, offset: int, limit: int) -> Any:
-        self.asked.append((link, offset, limit))
+    async def fetch_logs(self, link: LinkId, question: LogQuestion) -> Any:
+        self.asked.append((link, question))
         return self._give()
 
     def _give(self) -> Any:
@@ -53,8 +54,8 @@ class Room:
             read_logs=self._read_logs,
         )
 
-    async def _read_logs(self, attempt: AttemptId, offset: int, limit: int) -> Any:
-        return [(1, b"here")], offset + 4, True
+    async def _read_logs(self, question: LogQuestion) -> Any:
+        return [(1, b"here")], question.offset + 4, True
 
     def answer(self, reply: Any) -> None:
         """The member answers the oldest command that waits."""
@@ -213,7 +214,8 @@ async def test_blob_that_nobody_has_names_its_holders(room: Room) -> None:
 async def test_logs_here_there_and_nowhere(room: Room) -> None:
     assert await room.doors.read_logs(ATTEMPT, ME, offset=5, limit=9) == ([(1, b"here")], 9, True)
     room.requests.answer = ([(2, b"there")], 12, False)
-    assert await room.doors.read_logs(ATTEMPT, OTHER, offset=5, limit=9) == room.requests.answer
-    assert room.requests.asked == [(LinkId(7), 5, 9)]
+    there = await room.doors.read_logs(ATTEMPT, OTHER, offset=5, limit=9, wait_s=2.0, since_ms=1000)
+    assert there == room.requests.answer
+    assert room.requests.asked == [(LinkId(7), LogQuestion(ATTEMPT, 5, 9, 2.0, 1000))]
     with pytest.raises(BlobUnavailable, match="n-away cannot be reached"):
         await room.doors.read_logs(ATTEMPT, NodeId("n-away"), offset=0, limit=9)

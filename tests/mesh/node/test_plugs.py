@@ -17,7 +17,7 @@ def broken() -> object:
 
 def test_built_in_ones(tmp_path: Path) -> None:
     said: list[str] = []
-    assert set(make_engines(tmp_path, said.append)) >= {"wasm", "scripted"}
+    assert set(make_engines(tmp_path, {}, said.append)) >= {"wasm", "scripted"}
     assert set(make_providers((), no_fetch, said.append)) >= {"inline", "local", "mesh"}
     assert said == []
 
@@ -28,7 +28,7 @@ def test_broken_plugin_is_one_sentence(
 ) -> None:
     monkeypatch.setattr(registry, "load_plugins", lambda: [("odd", broken)])
     said: list[str] = []
-    make_engines(tmp_path, said.append)
+    make_engines(tmp_path, {}, said.append)
     make_providers((), no_fetch, said.append)
     assert len(said) == 1
     assert "odd is not used" in said[0]

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,16 @@ import trio.testing
 
 from mesh.gossip.events import LinkId
 from mesh.node import requests as requests_module
-from mesh.node.requests import MAX_SERVED, PART_BYTES, Requests
+from mesh.node.requests import (
+    MAX_PATIENT,
+    MAX_SERVED,
+    PART_BYTES,
+    WAIT_MAX_S,
+    LogQuestion,
+    Requests,
+)
 from scheduler import cbor
-from scheduler.ids import AttemptId, attempt_id_from_bytes, blob_digest
+from scheduler.ids import attempt_id_from_bytes, blob_digest
 from storage.blobs import BlobStore
 from storage.errors import Unavailable
 
@@ -23,6 +31,7 @@ class Wire:
 
     def __init__(self, tmp_path: Path, nursery: trio.Nursery) -> None:
         self.limiter: dict[int, int] = {}
+        self.questions: list[LogQuestion] = []
         self.log: list[tuple[str, int, list]] = []
         self.asker_blobs = BlobStore(tmp_path / "asker")
         self.holders = {1: BlobStore(tmp_path / "one"), 2: BlobStore(tmp_path / "two")}
@@ -37,13 +46,14 @@ class Wire:
         for one in (self.asker, *self.servers.values()):
             await self._nursery.start(one.run)
 
-    async def _no_logs(self, attempt: AttemptId, offset: int, limit: int):
+    async def _no_logs(self, question: LogQuestion):
         raise LookupError("none")
 
-    async def read_logs(self, attempt: AttemptId, offset: int, limit: int):
-        if attempt != ATTEMPT:
+    async def read_logs(self, question: LogQuestion):
+        self.questions.append(question)
+        if question.attempt != ATTEMPT:
             raise LookupError("not here")
-        return [(1, b"out"), (2, b"err")], offset + 6, False
+        return [(1, b"out"), (2, b"err")], question.offset + 6, False
 
     def _to_holder(self, link: LinkId, body: bytes) -> None:
         self.log.append(("ask", link, cbor.decode_untrusted(body, max_bytes=10**7)))
@@ -200,9 +210,13 @@ async def test_malformed_frames_are_counted(wire: Wire, body: bytes) -> None:
         [1, b"x" * 32, -1, 1],
         [1, b"x" * 32, 0, -1],
         [1, b"x" * 32],
-        [2, b"a" * 16, -1, 1],
-        [2, b"b" * 16, 0, 1],
-        [2, "a", 0, 1],
+        [2, b"a" * 16, -1, 1, 0, 0],
+        [2, b"a" * 16, 0, 1, -1, 0],
+        [2, b"a" * 16, 0, 1, 0, -1],
+        [2, b"a" * 16, 2**64 - 1, 1, 0, 0],
+        [2, b"b" * 16, 0, 1, 0, 0],
+        [2, b"a" * 16, 0, 1],
+        [2, "a", 0, 1, 0, 0],
     ],
 )
 async def test_bad_questions_are_answered_with_a_no(wire: Wire, question: list) -> None:
@@ -211,14 +225,19 @@ async def test_bad_questions_are_answered_with_a_no(wire: Wire, question: list) 
 
 
 async def test_logs_of_another_node(wire: Wire) -> None:
-    parts, after, ended = await wire.asker.fetch_logs(LinkId(1), ATTEMPT, 10, 100)
+    question = LogQuestion(ATTEMPT, 10, 100, wait_s=60.0, since_ms=1_800_000_000_000)
+    parts, after, ended = await wire.asker.fetch_logs(LinkId(1), question)
     assert (list(parts), after, ended) == ([(1, b"out"), (2, b"err")], 16, False)
+    assert wire.questions == [replace(question, wait_s=WAIT_MAX_S)]
 
 
-async def test_one_link_is_served_a_few_questions_at_a_time(wire: Wire, monkeypatch) -> None:
+@pytest.mark.parametrize(("wait_ms", "room"), [(0, MAX_SERVED), (5000, MAX_PATIENT)])
+async def test_one_link_is_served_a_few_questions_at_a_time(
+    wire: Wire, monkeypatch, wait_ms: int, room: int
+) -> None:
     held = trio.Event()
 
-    async def wait(attempt: AttemptId, offset: int, limit: int):
+    async def wait(question: LogQuestion):
         await held.wait()
         return [], 0, True
 
@@ -226,13 +245,20 @@ async def test_one_link_is_served_a_few_questions_at_a_time(wire: Wire, monkeypa
     monkeypatch.setattr(server, "_read_logs", wait)
     refusals: list[bytes] = []
     monkeypatch.setattr(server, "_send", lambda link, body: refusals.append(body))
-    for number in range(MAX_SERVED + 1):
-        server.frame_untrusted(LinkId(1), cbor.encode([0, number, 2, b"a" * 16, 0, 1]))
+
+    def ask(number: int, wait_ms: int) -> None:
+        question = [0, number, 2, b"a" * 16, 0, 1, wait_ms, 0]
+        server.frame_untrusted(LinkId(1), cbor.encode(question))
+
+    for number in range(room + 1):
+        ask(number, wait_ms)
     assert len(refusals) == 1
     assert b"too many" in refusals[0]
+    ask(90, 5000 - wait_ms)
+    assert len(refusals) == 1, "those that wait and those that do not have rooms of their own"
     held.set()
     await trio.testing.wait_all_tasks_blocked()
-    assert len(refusals) == MAX_SERVED + 1
-    server.frame_untrusted(LinkId(1), cbor.encode([0, 99, 2, b"a" * 16, 0, 1]))
+    assert len(refusals) == room + 2
+    ask(99, wait_ms)
     await trio.testing.wait_all_tasks_blocked()
     assert b"too many" not in refusals[-1]

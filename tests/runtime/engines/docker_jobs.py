@@ -12,8 +12,8 @@ from scheduler.jobs import Network, Resources, Source, Task
 def job(
     folder: Path = Path("/home"),
     *,
-    network: Network = Network(),
-    resources: Resources = Resources(),
+    network: Network | None = None,
+    resources: Resources | None = None,
     env=None,
     limit_bytes: int = 100,
     **params,
@@ -23,8 +23,8 @@ def job(
         task=Task(
             "main",
             Source("docker", {"Image": "busybox", **params}),
-            network=network,
-            resources=resources,
+            network=network or Network(),
+            resources=resources or Resources(),
         ),
         env=env or {},
         inputs=(Mount(folder / "in", "/inputs", read_only=True),),

@@ -11,6 +11,7 @@ from runtime.engines.docker_answers import (
     not_pulled,
     not_started,
     plain_words,
+    ran_for_s,
 )
 from runtime.engines.docker_client import EngineFacts
 from runtime.engines.docker_options import CannotRun, Image
@@ -51,6 +52,7 @@ def test_plain_words(words, plain):
         ),
         (500, RUNC + 'error mounting "/a" to rootfs: invalid argument', "engine", "mounting"),
         (500, 'could not select device driver "" with capabilities: [[gpu]]', "engine", "GPUs"),
+        (400, RUNC + 'exec: "docker-init": executable file not found', "engine", "tini"),
         (500, "failed to create endpoint x on network bridge", "engine", "endpoint"),
     ],
 )
@@ -59,6 +61,20 @@ def test_not_started(status, words, failure, said):
     assert refusal.failure.value == failure
     assert said in str(refusal)
     assert str(refusal).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:10.5Z", 9.5),
+        ("1970-01-01T00:00:10.500000123Z", 9.5),
+        ("1970-01-01T01:00:10+01:00", 10.0),
+        ("1970-01-01T00:00:30Z", 0.0),
+        ("soon", 0.0),
+    ],
+)
+def test_ran_for(text, seconds):
+    assert ran_for_s({"StartedAt": text}, 20.0) == seconds
 
 
 @pytest.mark.parametrize(("status", "failure"), [(400, "module_invalid"), (500, "engine")])
@@ -95,9 +111,12 @@ def test_platforms():
         ({"ExitCode": 137, "OOMKilled": True}, {}, 137, "out_of_memory", "limit of 99 bytes"),
         ({"ExitCode": 1, "OOMKilled": True}, {}, 1, "out_of_memory", "limit of 99 bytes"),
         ({"ExitCode": 0, "OOMKilled": True}, {}, 0, "", ""),
-        ({"ExitCode": 137}, {"engine_left": True}, None, "engine", "was away"),
+        ({"ExitCode": 137}, {"engine_left": True}, None, "engine", "went away"),
+        ({"ExitCode": 143}, {"engine_left": True}, None, "engine", "went away"),
+        ({"ExitCode": 143}, {}, 143, "", ""),
         ({"ExitCode": 3}, {"engine_left": True}, 3, "", ""),
         (None, {}, None, "engine", "removed by somebody else"),
+        ({"ExitCode": 137, "Status": "removing"}, {}, None, "engine", "removed by somebody else"),
         (None, {"stopped": True}, None, "", "our asking"),
         ({"ExitCode": 127}, {"stderr": TINI}, None, "module_invalid", "/no/such: No such file"),
         ({"ExitCode": 127}, {"stderr": CATATONIT}, None, "module_invalid", "No such file"),
