@@ -12,7 +12,7 @@ import shutil
 import socket
 from collections.abc import Callable, Collection
 
-from tests.system import docker_engine
+from tests.system import docker_engine, namespaces
 
 MULTICAST_GROUP = "224.0.0.251"
 ANSWER_WAIT_S = 2.0
@@ -59,6 +59,7 @@ PARTS: dict[str, Callable[[], str | None]] = {
     "loopback": functools.cache(_loopback),
     "docker": functools.cache(docker_engine.absence),
     "nats": functools.cache(_nats),
+    "netns": functools.cache(namespaces.absence),
 }
 """Name of each part, and what tells why it is absent (None when it is there)."""
 

@@ -13,7 +13,8 @@ class Figure:
     """A figure of this run; `floor` is the worst value that passes, None where none is set."""
 
     name: str
-    value: float
+    value: float | None
+    """None where it could not be measured; `note` says why."""
     unit: str
     floor: float | None
     better: Literal["more", "less"]
@@ -22,9 +23,11 @@ class Figure:
 
     @property
     def missed(self) -> bool:
-        """Whether the figure is on the wrong side of its floor."""
+        """Whether the figure is on the wrong side of its floor, or was wanted and is not there."""
         if self.floor is None:
             return False
+        if self.value is None:
+            return True
         return self.value < self.floor if self.better == "more" else self.value > self.floor
 
     def document(self) -> dict[str, object]:
@@ -47,8 +50,8 @@ def table(figures: Iterable[Figure]) -> Iterator[str]:
     for one in figures:
         sign = "" if one.floor is None else ">= " if one.better == "more" else "<= "
         name = f"{one.name}  MISSED" if one.missed else one.name
-        floor = sign + _number(one.floor)
-        rows.append((name, _number(one.value), one.unit, floor, one.peer, one.note))
+        value = "-" if one.value is None else _number(one.value)
+        rows.append((name, value, one.unit, sign + _number(one.floor), one.peer, one.note))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = [

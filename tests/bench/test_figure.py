@@ -25,6 +25,14 @@ def test_floor(
     assert Figure("a", value, "ms", floor, better).missed is missed
 
 
+def test_what_was_wanted_and_not_measured_is_missed() -> None:
+    figure = Figure("takeover", None, "s", 2, "less", note="not within 30 s")
+    assert figure.missed
+    assert not Figure("takeover", None, "s", None, "less").missed
+    line = list(table([figure]))[1]
+    assert line.split(None, 2) == ["takeover", "MISSED", "-  s     <= 2         not within 30 s"]
+
+
 def test_table_lines_up_and_marks() -> None:
     lines = list(
         table(

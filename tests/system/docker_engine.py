@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -14,11 +15,13 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 IMAGE = "bmesh-test/busybox:local"
 TOOLS = ("dockerd", "docker", "ip", "nsenter", "unshare", "iptables", "busybox")
-START_WAIT_S = 30.0
+START_WAIT_S = 90.0
+"""A bound against hanging, not a measure: 0.3 s on an idle machine."""
 STOP_WAIT_S = 20.0
 """Without live restore, an engine waits 10 s for a container that ignores TERM."""
 
@@ -85,7 +88,9 @@ class PrivateEngine:
 
     def unmake(self) -> None:
         """End it with all that it runs, and remove what it leaves mounted."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
+            if self._process.poll() is not None:
+                self.start()  # what it ran may run on without it
             if names := self.docker("ps", "--all", "--quiet").split():
                 self.docker("rm", "--force", *names)
             self.stop()
@@ -100,12 +105,33 @@ class PrivateEngine:
         """What the docker command prints."""
         return _run(self._docker(*arguments))
 
-    def import_image(self, name: str, *options: str) -> None:
-        """Make an image of busybox, `options` as of `docker import`."""
+    def import_image(self, name: str) -> None:
+        """Make an image of busybox, as `docker import` does: without a digest of any registry."""
         command = self._docker(
-            "import", "--change", 'CMD ["/bin/sh"]', "--change", "ENV PATH=/bin", *options, "-", name
+            "import", "--change", 'CMD ["/bin/sh"]', "--change", "ENV PATH=/bin", "-", name
         )
         subprocess.run(command, input=_busybox(), check=True, capture_output=True)
+
+    def load_image(self, name: str, *, architecture: str) -> None:
+        """Load an image that says it is for this kind of machine."""
+        layer = _busybox()
+        config = {
+            "os": "linux",
+            "architecture": architecture,
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(layer).hexdigest()}"]},
+        }
+        manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+        files = {
+            "layer.tar": layer,
+            "config.json": json.dumps(config).encode(),
+            "manifest.json": json.dumps(manifest).encode(),
+        }
+        raw = io.BytesIO()
+        with tarfile.open(fileobj=raw, mode="w") as tar:
+            for path, data in files.items():
+                _add_file(tar, path, data)
+        subprocess.run(self._docker("load"), input=raw.getvalue(), check=True, capture_output=True)
 
     def _docker(self, *arguments: str) -> list[str]:
         return ["docker", "--host", self.host, *arguments]
@@ -149,11 +175,14 @@ def _busybox() -> bytes:
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             if applet != "busybox":
                 tar.addfile(link)
-        passwd = b"root:x:0:0:root:/root:/bin/sh\n"
-        entry = tarfile.TarInfo("etc/passwd")
-        entry.size = len(passwd)
-        tar.addfile(entry, io.BytesIO(passwd))
+        _add_file(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     return raw.getvalue()
+
+
+def _add_file(tar: tarfile.TarFile, path: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(path)
+    entry.size = len(data)
+    tar.addfile(entry, io.BytesIO(data))
 
 
 def _run(command: Sequence[str]) -> str:

@@ -93,10 +93,14 @@ class Api:
                 pass  # it has heard enough: the answer says why
             response = connection.getresponse()
             raw = response.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"the node ended while it answered: {error!r}") from error
         finally:
             connection.close()
         kind = response.headers.get("content-type", "")
-        return Answer(response.status, json.loads(raw) if kind.startswith("application/json") else raw)
+        return Answer(
+            response.status, json.loads(raw) if kind.startswith("application/json") else raw
+        )
 
     def get(self, path: str) -> Any:
         """The document of a GET that must succeed."""
@@ -313,6 +317,10 @@ class Node:
         host, _, port = self.page["api_addresses"][0].rpartition(":")
         environment = {"BACALHAU_API_HOST": host, "BACALHAU_API_PORT": port}
         return command(*arguments, environment=environment, patience_s=patience_s)
+
+    def run_socket(self, *arguments: str) -> Done:
+        """The same through the Unix socket, which reaches into other network namespaces."""
+        return command(*arguments, "--data-dir", str(self.data_dir))
 
     # Ends.
 

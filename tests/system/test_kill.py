@@ -111,6 +111,20 @@ def test_an_attempt_on_a_killed_peer_is_told_once_it_is_back(mesh: Mesh) -> None
     until(lambda: _nothing_runs(south), "and obeyed")
 
 
+def test_a_mesh_that_dies_as_a_whole_comes_back_as_a_whole(mesh: Mesh) -> None:
+    mesh.started("north", "south", "east")
+    jobs = {node.api.run(scripted_job(Name=node.name)) for node in mesh.nodes.values()}
+    for node in mesh.nodes.values():
+        node.kill()
+    for node in mesh.nodes.values():
+        node.start()
+    mesh.met()
+    for node in mesh.nodes.values():
+        until(lambda node=node: set(node.api.jobs()) == jobs, f"{node.name} knows all jobs")
+        for job in jobs:
+            assert state_of(node.api.finished(job)) == "Completed"
+
+
 def _labels(node: Node, name: str) -> dict[str, str]:
     nodes = node.api.get("/api/v1/orchestrator/nodes")["Nodes"]
     (found,) = [one for one in nodes if one["Mesh"]["Name"] == name]

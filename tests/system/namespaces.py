@@ -1,0 +1,75 @@
+"""Hosts of their own on one machine: network namespaces joined by a virtual cable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+
+def absence() -> str | None:
+    """Why no namespaces can be made here; None when they can."""
+    if shutil.which("ip") is None:
+        return "no ip command on PATH (package iproute2)"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    name = f"mesh-{secrets.token_hex(4)}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if made.returncode:
+        return f"this process may not make network namespaces: {made.stderr.strip()}"
+    _ip("netns", "del", name)
+    return None
+
+
+def _ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
+
+
+class TwoHosts:
+    """Two hosts, 10.77.0.1 and 10.77.0.2, on one cable. It is not plugged in at first."""
+
+    def __init__(self) -> None:
+        token = secrets.token_hex(3)
+        self.names = (f"mesh-a-{token}", f"mesh-b-{token}")
+        self._ends = (f"va{token}", f"vb{token}")
+        self._stack = ExitStack()
+
+    def __enter__(self) -> TwoHosts:
+        try:
+            for name in self.names:
+                _ip("netns", "add", name)
+                self._stack.callback(_ip, "netns", "del", name)
+                _ip("-n", name, "link", "set", "lo", "up")
+            first, second = self._ends
+            _ip("link", "add", first, "type", "veth", "peer", "name", second)
+            for end, name in zip(self._ends, self.names, strict=True):
+                _ip("link", "set", end, "netns", name)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def inside(self, host: int) -> Sequence[str]:
+        """What a command begins with to run on a host."""
+        return ("ip", "netns", "exec", self.names[host])
+
+    def plug_in(self) -> None:
+        """Give both hosts their address and the cable."""
+        for number, (end, name) in enumerate(zip(self._ends, self.names, strict=True), 1):
+            _ip("-n", name, "address", "add", f"10.77.0.{number}/24", "dev", end)
+            _ip("-n", name, "link", "set", end, "up")
+
+    def cut(self) -> None:
+        """Both ends see the cable go dead; their addresses stay."""
+        _ip("-n", self.names[0], "link", "set", self._ends[0], "down")
+
+    def mend(self) -> None:
+        """The cable carries again."""
+        _ip("-n", self.names[0], "link", "set", self._ends[0], "up")
