@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from scheduler.ids import NodeId
 from scheduler.jobs import Expiry, Failure, Refusal, StopReason, Verdict, Waiting
+from scheduler.resources import show_bytes
 
 _SHORT_ID_CHARS = 10
 """`n-` and eight characters: what the stock client's tables show."""
@@ -205,3 +206,41 @@ def explain_score(reasons: Mapping[str, int]) -> str:
     parts = sorted(reasons.items(), key=lambda part: (-abs(part[1]), part[0]))
     listed = ", ".join(f"{name.replace('_', ' ')} {points:+d}" for name, points in parts)
     return f"Score: {listed}."
+
+
+_GAINS: Mapping[str, str] = {
+    "fit": "it can start there without waiting for much",
+    "soft": "the job prefers it",
+    "cache": "what it needs to begin is there",
+    "spread": "little else of the job is there",
+    "latency": "it is near",
+}
+
+
+def explain_choice(
+    reasons: Mapping[str, int],
+    bytes_there: int,
+    verdicts: Iterable[Verdict],
+    node_names: Mapping[NodeId, str],
+) -> str:
+    """Why a node was chosen, in words: data that lie there first, else the two best parts of its
+    score. `bytes_there` are of the job's inputs on that node, `verdicts` of all nodes."""
+    if bytes_there and reasons.get("locality", 0) > 0:
+        lacking = sorted(
+            node_names.get(one.node, one.node[:_SHORT_ID_CHARS])
+            for one in verdicts
+            if one.refusal is Refusal.INPUT_MISSING
+        )
+        lack = "lacks" if len(lacking) == 1 else "lack"
+        others = f"; {_listed(lacking)} {lack} them" if lacking else ""
+        return f"{show_bytes(bytes_there)} of its inputs are there{others}."
+    gains = sorted(_GAINS.keys() & reasons.keys(), key=lambda name: (-reasons[name], name))
+    told = [_GAINS[name] for name in gains[:2] if reasons[name] > 0]
+    return f"{' and '.join(told)}.".capitalize() if told else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and 3 more`."""
+    more = len(names) - _NAMED_NODES
+    shown = [*names[:_NAMED_NODES], *([f"{more} more"] if more > 0 else [])]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -104,6 +104,31 @@ class JobView:
         """The slots of the winning version, an empty table while none is known."""
         return SlotTable() if self.version is None else self._tables[self.version.dot]
 
+    def slots_of(self, version: Dot) -> SlotTable:
+        """The slots of one version, an empty table while it is not known."""
+        return self._tables.get(version, SlotTable())
+
+    def version_numbered(self, number: int) -> VersionView | None:
+        """The version of this number, the greatest by (number, HLC, dot) of several; the winning
+        one for 0; None while none is known."""
+        latest_first = reversed(self.versions_in_order())
+        return next((one for one in latest_first if number in (0, one.number)), None)
+
+    def versions_in_order(self) -> list[VersionView]:
+        """Every version, the winning one last."""
+        return sorted(self.versions.values(), key=_version_order)
+
+    def state_of(self, version: VersionView) -> JobState:
+        """What became of a version: one that another replaced was stopped by that, unless it had
+        ended before."""
+        if version == self.version:
+            return self.state()
+        slots = self.slots_of(version.dot)
+        failed = slots.count(SlotState.FAILED) > 0 or self._claims.expired(version.dot) is not None
+        done = slots.count(SlotState.DONE)
+        facts = JobFacts(True, True, not failed, version.count, done, int(failed))
+        return job_state(facts)
+
     def state(self) -> JobState:
         """Derived, by the rules of `lifecycle`."""
         slots, version = self.slots, self.version
@@ -205,9 +230,10 @@ class JobView:
         """The latest refusal by this node that holds for the winning version: HLC and its name."""
         return None if self.version is None else self._barred.get((self.version.dot, node))
 
-    def summary(self) -> Mapping[str, int]:
-        """Slots of the winning version by what became of them: done, running, waiting, failed."""
-        slots = self.slots
+    def summary(self, version: VersionView | None = None) -> Mapping[str, int]:
+        """Slots of a version, the winning one if none is named, by what became of them: done,
+        running, waiting, failed."""
+        slots = self.slots if version is None else self.slots_of(version.dot)
         return {
             "done": slots.count(SlotState.DONE),
             "running": slots.count(SlotState.ACTIVE),
@@ -307,9 +333,10 @@ class JobView:
             key = (record.body["attempt"], dot.author)
             self._unplaced.setdefault(key, Told()).join(observation, dot, record.hlc)
             return _NOTHING
-        before, stood = attempt.state, (attempt.observed, attempt.taken)
-        attempt.told.join(observation, dot, record.hlc)
-        if (attempt.observed, attempt.taken) != stood:
+        told = attempt.told
+        before, stood, taken = attempt.state, told.observed, told.taken
+        told.join(observation, dot, record.hlc)
+        if told.observed is not stood or told.taken is not taken:
             self._leave(attempt, before)
             self._enter(attempt)
             self._tables[attempt.version].moved(attempt)

@@ -98,7 +98,7 @@ class Expiry(str, Enum):
     """Which of a job's own time limits ran out."""
 
     QUEUE_TIMEOUT = "queue_timeout"
-    """Some slot was not placed in time: nothing is placed any more, what runs may end."""
+    """Some slot did not begin in time: nothing begins any more, what runs may end."""
     TOTAL_TIMEOUT = "total_timeout"
     """The whole was not done in time: what still runs is stopped too."""
 

@@ -55,27 +55,6 @@ def takeover_wait_s(base_s: float, term: int) -> float:
     return min(base_s * 2.0**doublings, MAX_TAKEOVER_WAIT_S)
 
 
-def may_take_over(
-    job: JobId,
-    me: NodeId,
-    members: Iterable[NodeReading],
-    *,
-    owner: tuple[int, NodeId],
-    silent_s: float,
-    base_s: float,
-) -> bool:
-    """Whether this node is to claim the next term now: the owner is gone and we rank first.
-
-    `silent_s` is how long the owner has been unreachable with no new record or register of it
-    arriving by any path; `base_s` the wait at term 1, 0 where its process is known dead. A
-    reachable owner keeps its job whoever ranks before it.
-    """
-    readings = list(members)
-    if any(one.reachable and one.node == owner[1] for one in readings):
-        return False
-    return silent_s >= takeover_wait_s(base_s, owner[0]) and candidate(job, readings) == me
-
-
 _MOST_DOUBLINGS = 64
 """Beyond any bound: a term is a stranger's number and may be 2^53."""
 

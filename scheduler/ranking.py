@@ -12,6 +12,7 @@ from typing import NamedTuple
 from scheduler.capacity import Load
 from scheduler.constraints import matches
 from scheduler.feasibility import deepest_entry, local_paths
+from scheduler.ids import NodeId
 from scheduler.jobs import TARGET_QUEUE_SLOTS, JobSpec, NodeReading, Resources, Verdict
 
 FULL = 1000
@@ -73,6 +74,16 @@ def demand(spec: JobSpec, readings: Iterable[NodeReading]) -> Demand:
     if not any(one.soft for one in spec.constraints):
         del weights["soft"]
     return Demand(spec.task.resources, sizes, cached, spec, weights)
+
+
+def bytes_there(spec: JobSpec, readings: Iterable[NodeReading]) -> dict[NodeId, int]:
+    """How much of a job's local inputs surely lies on each node that has any."""
+    known = list(readings)
+    sizes = demand(spec, known).sizes
+    there = {
+        one.node: sum(size * _evidence(one, path) for path, size in sizes) // FULL for one in known
+    }
+    return {node: size for node, size in there.items() if size}
 
 
 def rank(

@@ -28,8 +28,8 @@ def surplus(
     """Live attempts that are to end and were not told yet, each with the reason.
 
     Those of a job that was stopped or whose total time ran out, of superseded versions, of slots
-    that have an accepted result; of slots that run on several reachable nodes all but one; and the
-    overdue ones of a job that may not replace them any more.
+    that have an accepted result; of slots that run on several reachable nodes all but one; and of
+    a job whose time in the queue ran out those that still wait or are overdue.
     """
     wanted_gone: dict[AttemptId, str] = {}
     for one, reason in _unwanted(job, spec, index, frozenset(overdue)):
@@ -87,8 +87,8 @@ def _unwanted(
     yield from ((one, StopReason.DUPLICATE) for one in _duplicates(job, spec, index))
     if expired is not None:
         # What runs may end, but a node that may never come back must not keep the job from ending.
-        lost = (one for one in job.live_attempts() if one.id in overdue)
-        yield from ((one, StopReason.QUEUE_TIMEOUT) for one in lost)
+        idle = (one for one in job.live_attempts() if one.id in overdue or not one.taken)
+        yield from ((one, StopReason.QUEUE_TIMEOUT) for one in idle)
 
 
 def _duplicates(job: JobView, spec: JobSpec, index: CapacityIndex) -> Iterator[AttemptView]:
@@ -105,7 +105,7 @@ def _is_lost(job: JobView, index: int, overdue: frozenset[AttemptId]) -> bool:
     if version is None or job.slots.state(index) not in (SlotState.ASSIGNED, SlotState.ACTIVE):
         return False
     attempts = job.slot_attempts(version.dot, index)
-    used = sum(one.taken or one.live for one in attempts)
+    used = sum(one.live or (one.taken and not one.refused) for one in attempts)
     return used < version.retry_attempts and all(one.id in overdue for one in attempts if one.live)
 
 

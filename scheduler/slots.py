@@ -150,6 +150,11 @@ class AttemptView:
         return not self.told.observation.state.terminal
 
     @property
+    def refused(self) -> bool:
+        """Its node sent it back, which costs nothing, even if it had accepted it first."""
+        return self.told.observation.state is AttemptState.REFUSED
+
+    @property
     def holds_capacity(self) -> bool:
         """At Accepted to Publishing."""
         return AttemptState.ACCEPTED <= self.told.observation.state <= AttemptState.PUBLISHING
@@ -363,7 +368,9 @@ def _acceptance(one: AttemptView) -> tuple[Hlc, int, AttemptId]:
     return (one.completed_hlc, one.term, one.id)
 
 
-def _tried(attempts: list[AttemptView]) -> Iterator[Tried]:
+def _tried(attempts: list[AttemptView]) -> list[Tried]:
+    if len(attempts) == 1:  # nearly every slot
+        told = attempts[0].told
+        return [Tried(told.observation, told.taken)]
     newest = max((one.number for one in attempts if one.state not in _SENT_BACK), default=0)
-    for one in attempts:
-        yield Tried(one.observation, one.taken, replaced=one.number < newest)
+    return [Tried(one.observation, one.taken, replaced=one.number < newest) for one in attempts]

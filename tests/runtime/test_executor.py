@@ -263,6 +263,7 @@ async def test_clean_up_ends_a_fetch(tmp_path):
         ended = False
 
         async def fetch(self, request):
+            fetching.set()
             try:
                 await trio.sleep_forever()
             finally:
@@ -284,20 +285,20 @@ async def test_clean_up_ends_a_fetch(tmp_path):
 async def test_the_folder_stays_until_the_last_step_has_ended(tmp_path):
     class Slow(MemoryProvider):
         async def fetch(self, request):
+            fetching.set()
             try:
                 await trio.sleep_forever()
             finally:
                 with trio.CancelScope(shield=True):
                     await may_end.wait()
 
-    may_end = trio.Event()
+    fetching, may_end = trio.Event(), trio.Event()
     rig = Rig(tmp_path)
     rig.executor._providers = {"memory": Slow({})}
     home = tmp_path / "results" / ATTEMPT
     async with rig.running():
         rig.executor.perform(ATTEMPT, PrepareInputs(order(inputs=(entry("x"),))))
-        while not (home / "inputs" / "0").exists():
-            await trio.testing.wait_all_tasks_blocked(0.001)
+        await fetching.wait()
         rig.executor.perform(ATTEMPT, CleanUp())
         await trio.testing.wait_all_tasks_blocked(0.05)
         existed = home.exists()

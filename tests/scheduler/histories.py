@@ -139,8 +139,8 @@ class Ledger:
         author: NodeId = ANN,
         **more: Any,
     ) -> Dot:
-        body = {"job": JOB, "version": version, "reason": str(getattr(reason, "value", reason))}
-        body |= {"elapsed_ms": 30_000} | more
+        body: dict[str, Any] = {"job": JOB, "version": version, "elapsed_ms": 30_000}
+        body |= {"reason": reason.value if isinstance(reason, Expiry) else reason} | more
         return self.write(author, Kind.JOB_EXPIRED, birth=birth, **body)
 
     def started(self, *, count: int = 1, **fields: Any) -> tuple[Dot, Dot]:

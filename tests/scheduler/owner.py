@@ -69,7 +69,7 @@ class Owner:
         name = attempt_id(100 + len(self.job.attempts))
         number = 1 + len(self.job.slot_attempts(self.version, index))
         self.ledger.claim(self.birth, author)
-        more = {"author": author, "index": index, "number": number}
+        more: dict[str, Any] = {"author": author, "index": index, "number": number}
         self.ledger.place(self.birth, self.version, name, node, **more)
         self.catch_up()
         return self.job.attempts[name]

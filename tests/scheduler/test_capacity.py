@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scheduler.capacity import CapacityIndex, Load
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, Resources
-from tests.scheduler.histories import ANN, BEN, JOB, Ledger, attempt_id, reading
+from tests.scheduler.histories import ANN, BEN, CAT, JOB, Ledger, attempt_id, reading
 
 A = AttemptState
 ONE = Resources(cpu_milli=1000, memory_bytes=10)
@@ -107,3 +107,11 @@ def test_a_removed_node_is_not_read_but_what_runs_there_still_counts() -> None:
     index.remove(BEN)
     assert [one.node for one in index.readings()] == [ANN]
     assert index.load(BEN).live_count == 1
+
+
+def test_a_node_is_reachable_when_it_is_known_and_its_reading_says_so() -> None:
+    index = CapacityIndex()
+    index.set_reading(reading(BEN), heard=Hlc(1))
+    index.set_reading(reading(ANN, reachable=False), heard=Hlc(1))
+    reachable = [index.is_reachable(node) for node in (ANN, BEN, CAT)]
+    assert reachable == [False, True, False]

@@ -3,23 +3,32 @@ from __future__ import annotations
 import pytest
 
 from scheduler.explain import (
+    explain_choice,
+    expiry_sentence,
     explain_score,
     explain_verdict,
     explain_waiting,
     failure_sentence,
     refusal_sentence,
+    stop_sentence,
 )
 from scheduler.ids import NodeId, node_id_from_bytes
-from scheduler.jobs import Failure, Refusal, Verdict, Waiting
+from scheduler.jobs import Expiry, Failure, Refusal, StopReason, Verdict, Waiting
 
 NODES = [node_id_from_bytes(bytes([index]) * 16) for index in range(5)]
 NAMES = {node: f"node-{index}" for index, node in enumerate(NODES)}
 
 
 @pytest.mark.parametrize(
-    "sentence", [*map(refusal_sentence, Refusal), *map(failure_sentence, Failure)]
+    "sentence",
+    [
+        *map(refusal_sentence, Refusal),
+        *map(failure_sentence, Failure),
+        *map(stop_sentence, [one.value for one in StopReason]),
+        *(expiry_sentence(one, 30) for one in Expiry),
+    ],
 )
-def test_each_refusal_and_failure_has_a_sentence(sentence):
+def test_each_reason_has_a_sentence(sentence):
     assert sentence[0].isupper()
     assert sentence.endswith(".")
     assert len(sentence.split()) > 5
@@ -84,3 +93,40 @@ def test_waiting_without_verdicts():
 
 def test_no_score_is_no_sentence():
     assert explain_score({}) == ""
+
+
+def test_a_stop_for_a_reason_of_its_own_is_told_as_it_is():
+    assert stop_sentence("no longer needed.") == "It was asked to stop: no longer needed."
+
+
+LACK = [_verdict(1, Refusal.INPUT_MISSING), _verdict(0, Refusal.INPUT_MISSING)]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "bytes_there", "others", "sentence"),
+    [
+        (
+            {"locality": 690, "fit": 30},
+            20_900_000,
+            LACK,
+            "20.9 MB of its inputs are there; node-0 and node-1 lack them.",
+        ),
+        ({"locality": 690}, 1_000, LACK[:1], "1 kB of its inputs are there; node-1 lacks them."),
+        ({"locality": 690}, 1_000, [], "1 kB of its inputs are there."),
+        (
+            {"locality": 690},
+            1_000,
+            [_verdict(index, Refusal.INPUT_MISSING) for index in range(5)],
+            "1 kB of its inputs are there; node-0, node-1, node-2 and 2 more lack them.",
+        ),
+        (
+            {"soft": 500, "fit": 300, "cache": 0},
+            0,
+            [],
+            "The job prefers it and it can start there without waiting for much.",
+        ),
+        ({}, 0, [], ""),
+    ],
+)
+def test_why_a_node_was_chosen(reasons, bytes_there, others, sentence):
+    assert explain_choice(reasons, bytes_there, others, NAMES) == sentence

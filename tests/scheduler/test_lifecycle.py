@@ -133,7 +133,7 @@ def test_p6_p15_p16_completed_beats_whatever_else_holds() -> None:
         assert job_state(facts) is JobState.COMPLETED
 
 
-SLOT_EXAMPLES = (
+SLOT_EXAMPLES: tuple[list[Tried], ...] = (
     [Tried(Observation(A.SUCCEEDED), taken=True)],
     [Tried(Observation(A.RUNNING), taken=True)],
     [Tried(Observation(A.ASSIGNED))],

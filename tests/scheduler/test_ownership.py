@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.ids import JobId, NodeId, job_id_from_bytes, node_id_to_bytes, uuid_bytes
-from scheduler.ownership import candidate, is_stale, rendezvous
+from scheduler.ownership import (
+    candidate,
+    is_stale,
+    rendezvous,
+    takeover_wait_s,
+)
 from tests.scheduler.histories import ANN, BEN, CAT, JOB, NODES, reading
 
 jobs = st.binary(min_size=16, max_size=16).map(job_id_from_bytes)
@@ -58,3 +63,24 @@ def test_p5_i12_fences_compare_as_pairs(
     claim: tuple[int, NodeId], greatest: tuple[int, NodeId] | None, stale: bool
 ) -> None:
     assert is_stale(claim, greatest) is stale
+
+
+@pytest.mark.parametrize(
+    ("base_s", "term", "wait_s"),
+    [
+        (3.0, 0, 3.0),
+        (3.0, 1, 3.0),
+        (3.0, 2, 6.0),
+        (3.0, 3, 12.0),
+        (3.0, 7, 192.0),
+        (3.0, 8, 300.0),
+        (3.0, (1 << 53) - 1, 300.0),
+        (1e-9, (1 << 53) - 1, 300.0),
+        (0.0, 9, 0.0),
+        (900.0, 1, 300.0),
+    ],
+)
+def test_the_wait_before_a_takeover_doubles_up_to_five_minutes(
+    base_s: float, term: int, wait_s: float
+) -> None:
+    assert takeover_wait_s(base_s, term) == wait_s

@@ -78,6 +78,13 @@ def test_p17_refused_and_withdrawn_attempts_use_up_nothing(
     assert replacements(owner.job, [overdue.id]) == left
 
 
+def test_lost_slots_go_before_those_never_placed() -> None:
+    owner = owner_of(count=3)
+    lost = owner.placed(BEN, index=2)
+    owner.cut(BEN)
+    assert [one.index for one in owner.act(limit=2, overdue=[lost.id]).placements] == [2, 0]
+
+
 def test_nothing_is_replaced_while_another_attempt_of_the_slot_can_be_reached() -> None:
     owner = owner_of()
     one, other = owner.placed(BEN), owner.placed(CAT)
@@ -123,7 +130,7 @@ def test_i14_i16_never_two_live_replacements_and_never_more_than_the_budget(seed
             attempts = owner.job.slot_attempts(owner.version, index)
             here = [one for one in attempts if one.live and one.node not in away and not one.ending]
             assert len(here) <= 1
-            assert sum(one.taken for one in attempts) <= 3
+            assert sum(one.taken and not one.refused for one in attempts) <= 3
         for one in list(owner.job.live_attempts()):
             if one.node not in away and random.random() < 0.4:
                 _speak(random, owner, one.id)
@@ -169,6 +176,16 @@ def test_an_attempt_out_of_reach_is_neither_kept_nor_stopped() -> None:
     assert surplus(owner.job, owner.spec, owner.index) == ()
     owner.cut(ANN, BEN, reachable=True)
     assert {one for one, _ in surplus(owner.job, owner.spec, owner.index)} == {second.id, third.id}
+
+
+def test_one_that_was_asked_to_stop_is_not_the_one_to_keep() -> None:
+    owner = owner_of()
+    first, second = owner.placed(BEN), owner.placed(CAT)
+    owner.hear(A.RUNNING)
+    owner.ledger.ask_stop(owner.birth, first.id, reason="asked by an owner before")
+    owner.catch_up()
+    assert owner.act().stops == ()
+    assert not second.ending
 
 
 @pytest.mark.parametrize("policy", ["longest_running", "keep_original", "keep_replacement"])
@@ -217,15 +234,15 @@ def test_a_total_timeout_stops_what_runs_and_the_job_has_failed_once_that_was_as
 
 
 def test_a_queue_timeout_lets_run_what_runs_but_waits_for_no_lost_node() -> None:
-    owner = owner_of(count=2, queue_timeout_s=30)
-    owner.act(limit=1)
-    owner.hear(A.RUNNING)
+    owner = owner_of(count=3, queue_timeout_s=30)
+    running, waiting = (owner.placed(BEN, index=index) for index in (0, 1))
+    owner.ledger.observe(owner.birth, running.id, BEN, A.RUNNING)
     owner.ledger.expire(owner.birth, owner.version, Expiry.QUEUE_TIMEOUT)
     owner.catch_up()
-    assert owner.act().stops == ()
-    assert owner.act().placements == ()
+    plan = owner.act()
+    assert (plan.stops, plan.placements) == (((waiting.id, "queue_timeout"),), ())
     assert owner.job.state() is JobState.RUNNING
-    assert owner.act(overdue=live(owner)).stops == ((live(owner)[0], "queue_timeout"),)
+    assert owner.act(overdue=[running.id]).stops == ((running.id, "queue_timeout"),)
     assert owner.job.state() is JobState.FAILED
 
 
@@ -263,6 +280,19 @@ def test_nothing_is_withdrawn_without_room_elsewhere() -> None:
     owner.cut(other, reachable=True)
     owner.cut(first.node)
     assert owner.act(now_ms=later(owner)).stops == (), "a node out of reach hears no withdrawal"
+
+
+def test_nothing_is_withdrawn_for_a_place_where_it_would_not_be_put() -> None:
+    """It would go to the node that it has not tried, and wait there."""
+    owner = owner_of(nodes=3)
+    for number in range(4):
+        owner.index.add(AttemptId(f"e-{number}"), CAT, SMALL.task.resources, waiting=False)
+    owner.placed(ANN)
+    owner.hear(A.REFUSED, reason="queue_full")
+    owner.placed(BEN)
+    assert owner.act(now_ms=later(owner)).stops == ()
+    owner.cut(CAT)
+    assert len(owner.act(now_ms=later(owner)).stops) == 1
 
 
 def test_one_free_place_withdraws_one() -> None:

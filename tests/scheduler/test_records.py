@@ -18,6 +18,7 @@ from scheduler.records import (
     Record,
     RecordError,
     decode_record_untrusted,
+    encode_own_record,
     encode_record,
 )
 
@@ -62,6 +63,35 @@ def test_our_own_mistakes_are_named() -> None:
         encode_record(claim(colour=1))
     with pytest.raises(RecordError, match="lacks term"):
         encode_record(claim(term=None))
+
+
+def test_what_we_write_is_what_readers_take() -> None:
+    assert encode_own_record(claim()) == encode_record(claim())
+
+
+REFUSED_BY_READERS = {
+    "a negative term": claim(term=-1),
+    "a term that is true": claim(term=True),
+    "a clock beyond year 9999": claim()._replace(hlc=Hlc(MAX_HLC + 1)),
+    "a cause beyond any history": claim()._replace(cause=DOT._replace(seq=1 << 60)),
+    "a long reason": Record(
+        Kind.STOP_REQUESTED, Hlc(5), None, {"job": JOB, "birth": DOT, "reason": "x" * 5000}
+    ),
+    "more than a record holds": Record(
+        Kind.EPOCH_OPENED,
+        Hlc(5),
+        None,
+        {"builds_on": [(1 << 60, 1 << 50, "ab" * 32)] * 400, "version": "1"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_BY_READERS)
+def test_what_readers_would_refuse_is_not_written(what: str) -> None:
+    with pytest.raises(RecordError):
+        encode_own_record(REFUSED_BY_READERS[what])
+    with pytest.raises(RecordError):
+        decode_record_untrusted(encode_record(REFUSED_BY_READERS[what]))
 
 
 def test_a_kind_of_a_later_release_is_kept_and_read_as_nothing() -> None:

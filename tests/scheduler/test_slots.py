@@ -115,3 +115,60 @@ def test_p17_the_last_failure_of_the_first_failed_slot_is_the_jobs_message() -> 
         )
     job = ledger.view().jobs[JOB]
     assert (job.state(), job.message()) == (JobState.FAILED, "slot 0, attempt 2")
+
+
+def test_told_remembers_that_it_was_taken_and_which_record_completed_it() -> None:
+    said = [(A.ACCEPTED, 1, 3), (A.CANCELLED, 1, 4), (A.SUCCEEDED, 2, 9), (A.SUCCEEDED, 1, 9)]
+    for order in permutations(said):
+        told = Told()
+        for what, epoch, hlc in order:
+            told.join(Observation(what), Dot(BEN, epoch, 1), Hlc(hlc))
+        assert (told.taken, told.completed) == (True, Dot(BEN, 1, 1))
+    told = Told()
+    told.join(Observation(A.REFUSED), Dot(BEN, 1, 1), Hlc(1))
+    assert (told.taken, told.completed) == (False, None)
+
+
+def test_a_cancelled_attempt_counts_as_begun_however_late_that_is_heard() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(retry_attempts=1)
+    ledger.place(birth, version, attempt_id(1), BEN)
+    accepted = ledger.observe(birth, attempt_id(1), BEN, A.ACCEPTED)
+    ledger.observe(birth, attempt_id(1), BEN, A.CANCELLED)
+    late = [one for one in ledger.facts if one[0] != accepted]
+    view = fold(late)
+    assert view.jobs[JOB].state() is JobState.QUEUED
+    view.apply(*next(one for one in ledger.facts if one[0] == accepted))
+    assert view.jobs[JOB].state() is JobState.FAILED
+
+
+def test_crowded_slots_are_those_with_several_live_attempts_and_no_result() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(count=3)
+    for number, index in ((1, 0), (2, 0), (3, 1), (4, 2), (5, 2)):
+        ledger.place(birth, version, attempt_id(number), BEN, index=index, number=number)
+    ledger.observe(birth, attempt_id(4), BEN, A.SUCCEEDED)
+    slots = ledger.view().jobs[JOB].slots
+    assert [[one.id for one in live] for live in slots.crowded()] == [
+        [attempt_id(1), attempt_id(2)]
+    ]
+    assert [one.id for one in slots.duplicates()] == [attempt_id(5)]
+    assert [one.id for one in slots.waiting()] == [attempt_id(3)]
+    assert (slots.placed(), slots.state(0), slots.state(3)) == ([0, 1, 2], SlotState.ASSIGNED, None)
+    ledger.observe(birth, attempt_id(2), BEN, A.REFUSED, reason="capacity")
+    slots = ledger.view().jobs[JOB].slots
+    assert list(slots.crowded()) == []
+    assert sorted(one.id for one in slots.waiting()) == [attempt_id(1), attempt_id(3)]
+
+
+def test_an_attempt_whose_replacement_was_sent_back_is_not_replaced() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(retry_attempts=1)
+    ledger.place(birth, version, attempt_id(1), BEN)
+    ledger.observe(birth, attempt_id(1), BEN, A.RUNNING)
+    for number, state in ((2, A.FAILED), (3, A.REFUSED)):
+        ledger.place(birth, version, attempt_id(number), CAT, number=number)
+        ledger.observe(birth, attempt_id(number), CAT, state, reason="engine")
+    assert ledger.view().jobs[JOB].slots.state(0) is SlotState.FAILED
+    two_back = [one for one in ledger.facts if one[1].body.get("attempt") != attempt_id(2)]
+    assert fold(two_back).jobs[JOB].slots.state(0) is SlotState.ACTIVE
