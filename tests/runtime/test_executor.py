@@ -269,12 +269,12 @@ async def test_clean_up_ends_a_fetch(tmp_path):
             finally:
                 self.ended = True
 
+    fetching = trio.Event()
     rig, provider = Rig(tmp_path), Endless({})
     rig.executor._providers = {"memory": provider}
     async with rig.running():
         rig.executor.perform(ATTEMPT, PrepareInputs(order(inputs=(entry("x"),))))
-        while not (tmp_path / "results" / ATTEMPT / "inputs" / "0").exists():
-            await trio.testing.wait_all_tasks_blocked(0.001)
+        await fetching.wait()
         rig.executor.perform(ATTEMPT, CleanUp())
         while list((tmp_path / "results").iterdir()):
             await trio.testing.wait_all_tasks_blocked(0.001)
