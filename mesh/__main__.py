@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from mesh.edge.cli.app import main
+import sys
+from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """The command `bacalhau-mesh`. A node does not load what only the other commands need."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code."""
+    if arguments[:1] == ["join"] and "--help" not in arguments:
+        from mesh.edge.cli.errors import CommandFailed, report
+        from mesh.edge.join import join
+
+        try:
+            join(arguments[1:])
+        except CommandFailed as failure:
+            return report(failure)
+        return 0
+    from mesh.edge.cli.app import run_command as run_client_command
+
+    return run_client_command(arguments)
+
 
 if __name__ == "__main__":
     main()

@@ -186,7 +186,8 @@ def explain_waiting(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
     hopeless = (
         "" if waiting.possible else "; no member could ever meet it: change the job or add a node"
     )
-    return f"{slots}: {reasons}{hopeless}."
+    place = f"; number {waiting.position} in the queue" if waiting.position > 1 else ""
+    return f"{slots}: {reasons}{place}{hopeless}."
 
 
 def _group_text(refusal: Refusal, group: list[Verdict], node_names: Mapping[NodeId, str]) -> str:

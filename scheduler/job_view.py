@@ -78,7 +78,8 @@ class JobView:
 
     @property
     def created_hlc(self) -> Hlc:
-        return self.dots[self.birth]
+        assert self._first is not None, "a job is made by its birth"
+        return self._first[0]
 
     @property
     def namespace(self) -> str:
@@ -126,8 +127,7 @@ class JobView:
         slots = self.slots_of(version.dot)
         failed = slots.count(SlotState.FAILED) > 0 or self._claims.expired(version.dot) is not None
         done = slots.count(SlotState.DONE)
-        facts = JobFacts(True, True, not failed, version.count, done, int(failed))
-        return job_state(facts)
+        return job_state(JobFacts(True, True, not failed, version.count, done, int(failed)))
 
     def state(self) -> JobState:
         """Derived, by the rules of `lifecycle`."""

@@ -338,6 +338,8 @@ class Waiting:
     verdicts: tuple[Verdict, ...]
     possible: bool
     """False when no known member could ever meet the request."""
+    position: int = 0
+    """Place in its owner's queue, from 1; 0 where that was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

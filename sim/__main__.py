@@ -14,7 +14,8 @@ import time
 import traceback
 from pathlib import Path
 
-from sim.faults import Fault, Plan, draw
+from sim.drawing import draw, swarm
+from sim.faults import Fault, Plan
 from sim.report import Report, say, verdict_lines
 from sim.scenario import ScenarioError, run
 from sim.trial import Outcome, Trial, Verdict
@@ -59,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
             choices=[fault.name.lower() for fault in Fault],
             help="a kind of fault that each run must have; may be repeated",
         )
+        command.add_argument(
+            "--swarm",
+            action="store_true",
+            help="size, length and faults by the seed too, as in the suite of many seeds",
+        )
     replay = commands.add_parser("replay", help="a scenario file: does it still say the truth?")
     replay.add_argument("files", nargs="+", type=Path)
     replay.add_argument("--rewrite", action="store_true", help="write what really comes of it")
@@ -67,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _plan(options: argparse.Namespace, seed: int) -> Plan:
+    if options.swarm:
+        return swarm(seed)
     return draw(
         seed,
         machines=options.nodes,
@@ -99,7 +107,7 @@ def _seeds(options: argparse.Namespace) -> int:
             f"completed, {verdict.crashes} crashes, {took_s:.1f} s, trace {verdict.trace[:16]}"
         )
         if verdict.outcome is not Outcome.RIGHT:
-            say(f"  {verdict.sentence}; see it: python -m sim run --seed {seed}")
+            say(f"  {verdict.sentence}; see it with `run --seed {seed}` and the same options")
             if worst is Outcome.RIGHT:
                 worst = verdict.outcome
     return worst.value

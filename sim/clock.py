@@ -42,7 +42,7 @@ class Clock:
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MachineClock:
     """The clocks of one machine: how long it has been up, and what its calendar shows."""
 
@@ -50,7 +50,7 @@ class MachineClock:
     up_s: float
     """How long the machine was up when the world began."""
     wall_error_ms: int
-    """How far its calendar is ahead."""
+    """How far its calendar is ahead; somebody may set it while it runs."""
 
     def now(self) -> Instant:
         """One reading of both clocks."""

@@ -1,7 +1,8 @@
 """One machine's disk, and the drive that takes its time over each write.
 
 A write is one transaction: after a power cut it is there as a whole or not at all. What was being
-written when the process died is lost, unless the drive had finished and only the news was lost.
+written when the process died is lost, unless the drive had finished and only the news was lost. An
+old copy of a disk may be put back: then its last transactions are gone.
 """
 
 from __future__ import annotations
@@ -43,14 +44,29 @@ class Disk:
         self._blobs: dict[Digest, bytes] = {}
         self._certificates: dict[bytes, bytes] = {}
         self._peers: dict[str, tuple[str, ...]] = {}
+        self._written: list[Persist] = []
 
     def write(self, persist: Persist) -> None:
         """One transaction."""
+        self._written.append(persist)
         for one in persist.envelopes:
             self._envelopes.setdefault((one.author, one.epoch, one.first_seq), one)
         self._blobs |= dict(persist.blobs)
         self._certificates |= dict(persist.certificates)
         self._peers |= dict(persist.peers)
+
+    def roll_back(self, writes: int) -> None:
+        """It holds what it held so many transactions ago."""
+        kept = self._written[: max(0, len(self._written) - writes)]
+        for held in (self._envelopes, self._blobs, self._certificates, self._peers):
+            held.clear()
+        self._written = []
+        for persist in kept:
+            self.write(persist)
+
+    def written(self) -> tuple[Persist, ...]:
+        """Every transaction that it holds, in order."""
+        return tuple(self._written)
 
     def read_blob(self, digest: Digest) -> bytes | None:
         """A small blob, if it is here."""

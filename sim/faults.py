@@ -1,21 +1,15 @@
-"""What goes wrong in a run, drawn from its seed: a plan of faults and of work, made beforehand.
-
-Swarm: each run leaves some kinds of fault out and lets the others be mild or harsh, since faults
-that always come together hide what each does alone.
-"""
+"""What can go wrong in a run, as values: kinds of fault, what a plan does when, and the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
-from random import Random
 from typing import Any
 
-from sim.disk import Boundary, DriveSettings
-from sim.network import NetworkSettings
-from sim.world import WorldSettings, script
+from sim.disk import Boundary
+from sim.world import WorldSettings
 
 
 class Fault(Enum):
@@ -23,13 +17,22 @@ class Fault(Enum):
 
     LOSS = "packets are lost"
     SPLIT = "the network splits"
+    FLAPS = "links fail and come back, again and again"
+    ONE_WAY = "packets pass in one direction only"
     CRASH = "a process dies at the boundary of a write"
     KILL = "a process dies at any time"
+    OWNER = "the owner of an active job dies"
+    TARGET = "a machine that runs an attempt dies"
+    FOR_GOOD = "one of those that die stays dead"
+    OLD_DISK = "a machine comes back with an older disk"
+    STALLS = "a process halts and goes on later"
     CLOCKS = "calendars are wrong"
+    JUMPS = "calendars are set while they run"
     DISK = "disks are slow"
     PAUSES = "loops come late"
     TWINS = "one name is submitted at two machines"
     STOPS = "jobs are stopped"
+    BOUNDS = "bounds that no small run reaches are tiny"
 
 
 class Shape(Enum):
@@ -39,14 +42,19 @@ class Shape(Enum):
     ALONE = "one machine alone"
     THREE = "three sides"
     BRIDGE = "two sides, and one machine that reaches both"
+    RING = "each machine reaches two others"
     NOBODY = "every machine alone"
 
 
-CHANCE = 0.75
-"""That a kind of fault is in a run."""
-SPLIT_S = (6.0, 30.0)
-"""Longer than a host that falls silent stays unnoticed, so that both sides act alone."""
-NAMES = "abcdefghijklmnopqrstuvwxyz"
+class Role(Enum):
+    """Who is to die: told when it is time, from what the first machine at work knows."""
+
+    OWNER = "owner"
+    TARGET = "target"
+
+
+FOR_GOOD = math.inf
+"""How long a machine is down that stays dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,19 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Nothing gets from the first machine of each pair to the second, for so long."""
+
+    at_s: float
+    ways: tuple[tuple[str, str], ...]
+    duration_s: float
+
+    def __str__(self) -> str:
+        ways = ", ".join(f"{one} > {other}" for one, other in self.ways)
+        return f"cut {ways} for {self.duration_s:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
 class Crash:
     """A process dies, at the boundary of its n-th write from then on, and starts again later."""
 
@@ -100,10 +121,59 @@ class Crash:
 
     def __str__(self) -> str:
         where = "at once" if self.boundary is None else f"{self.boundary.value} {self.writes}"
-        return f"crash {self.machine} {where}, down for {self.down_s:.1f} s"
+        return f"crash {self.machine} {where}, down for {_seconds(self.down_s)}"
 
 
-Action = Submit | Stop | Split | Crash
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Who has this part in an active job dies, and starts again later."""
+
+    at_s: float
+    role: Role
+    down_s: float
+
+    def __str__(self) -> str:
+        return f"kill the {self.role.value} of an active job, down for {_seconds(self.down_s)}"
+
+
+@dataclass(frozen=True, slots=True)
+class OldDisk:
+    """A process dies, and starts again later from what its disk held so many writes ago."""
+
+    at_s: float
+    machine: str
+    writes: int
+    down_s: float
+
+    def __str__(self) -> str:
+        return f"{self.machine} loses its last {self.writes} writes, down for {self.down_s:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A process halts where it stands, for so long."""
+
+    at_s: float
+    machine: str
+    duration_s: float
+
+    def __str__(self) -> str:
+        return f"stall {self.machine} for {self.duration_s:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A calendar is set forward or back."""
+
+    at_s: float
+    machine: str
+    ahead_ms: int
+
+    def __str__(self) -> str:
+        return f"the calendar of {self.machine} jumps by {self.ahead_ms} ms"
+
+
+Action = Submit | Stop | Split | Cut | Crash | Kill | OldDisk | Stall | Jump
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +185,8 @@ class Plan:
     """How long faults go on; then everything is healed."""
     faults: tuple[Fault, ...]
     actions: tuple[Action, ...]
+    max_held_records: int | None = None
+    """How many records about unknown births a view holds of one author; None as shipped."""
 
     def lines(self) -> Iterator[str]:
         """The plan for people, whole."""
@@ -135,104 +207,5 @@ class Plan:
             yield f"plan {action.at_s:7.2f} s {action}"
 
 
-def draw(
-    seed: int,
-    *,
-    machines: int = 5,
-    jobs: int = 14,
-    safety_s: float = 60.0,
-    require: Collection[Fault] = (),
-) -> Plan:
-    """The plan of a seed; `require` are kinds of fault that it must have."""
-    random = Random(f"{seed}/plan")
-    names = tuple(NAMES[:machines])
-    faults = tuple(fault for fault in Fault if random.random() < CHANCE or fault in require)
-    world = _draw_world(seed, random, names, faults)
-    actions: list[Action] = list(_draw_jobs(random, names, jobs, safety_s, faults))
-    if Fault.SPLIT in faults and machines > 1:
-        actions.append(_draw_split(random, names, safety_s))
-    if Fault.CRASH in faults:
-        actions += _draw_crash(random, names, safety_s)
-    if Fault.KILL in faults:
-        at_s = random.uniform(0.1, 0.9) * safety_s
-        down_s = random.uniform(0.5, 20.0)
-        actions.append(Crash(at_s, random.choice(names), None, 0, down_s))
-    actions.sort(key=lambda action: action.at_s)
-    return Plan(world, safety_s, faults, tuple(actions))
-
-
-def _draw_world(
-    seed: int, random: Random, names: tuple[str, ...], faults: tuple[Fault, ...]
-) -> WorldSettings:
-    latency_s = random.choice((0.0003, 0.001, 0.02))
-    loss = random.choice((0.005, 0.05, 0.2)) if Fault.LOSS in faults else 0.0
-    drive = DriveSettings()
-    if Fault.DISK in faults:
-        drive = DriveSettings(quick_s=0.004, slow_s=random.choice((0.1, 1.0)), slow_share=0.1)
-    errors_ms: tuple[int, ...] = ()
-    if Fault.CLOCKS in faults:
-        # Within a minute clocks follow each other; beyond it they do not.
-        worst_ms = random.choice((500, 25_000, 3_600_000))
-        errors_ms = tuple(random.randint(-worst_ms, worst_ms) for _ in names)
-    return WorldSettings(
-        seed=seed,
-        machines=names,
-        network=NetworkSettings(latency_s=latency_s, loss=loss),
-        drive=drive,
-        wall_errors_ms=errors_ms,
-        pause_share=random.choice((0.001, 0.01)) if Fault.PAUSES in faults else 0.0,
-    )
-
-
-def _draw_jobs(
-    random: Random,
-    names: tuple[str, ...],
-    jobs: int,
-    safety_s: float,
-    faults: tuple[Fault, ...],
-) -> Iterator[Action]:
-    for number in range(1, jobs + 1):
-        at_s, machine = random.uniform(0.0, 0.9) * safety_s, random.choice(names)
-        name = "" if random.random() < 0.2 else f"job-{number}"
-        yield Submit(at_s, machine, _draw_document(random, name))
-        if name and Fault.TWINS in faults and random.random() < 0.3:
-            later_s = random.choice((0.0, 0.01, 1.0, 5.0))
-            document = _draw_document(random, name)
-            yield Submit(at_s + later_s, random.choice(names), document)
-        if name and Fault.STOPS in faults and random.random() < 0.2:
-            later_s = random.uniform(0.0, 8.0)
-            yield Stop(at_s + later_s, random.choice(names), name)
-
-
-def _draw_document(random: Random, name: str) -> dict[str, Any]:
-    ends: dict[str, Any] = random.choice(({}, {}, {}, {"ExitCode": 3}, {"Fail": "trap"}))
-    duration_ms = random.choice((0, 50, 1000, 5000, 15_000))
-    return script(name, duration_ms=duration_ms, count=random.choice((1, 1, 2, 5)), **ends)
-
-
-def _draw_split(random: Random, names: tuple[str, ...], safety_s: float) -> Split:
-    order = list(names)
-    random.shuffle(order)
-    shape = random.choice(list(Shape))
-    cuts = {
-        Shape.HALVES: (len(order) // 2,),
-        Shape.ALONE: (1,),
-        Shape.THREE: (1, 1 + len(order) // 3),
-        Shape.BRIDGE: (len(order) // 2,),
-        Shape.NOBODY: tuple(range(1, len(order))),
-    }[shape]
-    edges = (0, *cuts, len(order))
-    sides = [order[start:end] for start, end in pairwise(edges)]
-    if shape is Shape.BRIDGE:
-        sides[0] = [*sides[0], sides[1][0]]
-    at_s = random.uniform(0.05, 0.5) * safety_s
-    duration_s = random.uniform(*SPLIT_S)
-    return Split(at_s, tuple(tuple(side) for side in sides if side), duration_s)
-
-
-def _draw_crash(random: Random, names: tuple[str, ...], safety_s: float) -> Iterator[Action]:
-    """With a job submitted there just then, so that there is something to write."""
-    at_s, machine = random.uniform(0.1, 0.9) * safety_s, random.choice(names)
-    boundary = random.choice(list(Boundary))
-    yield Crash(at_s, machine, boundary, random.randint(1, 4), random.uniform(0.5, 20.0))
-    yield Submit(at_s, machine, _draw_document(random, "crashed"))
+def _seconds(duration_s: float) -> str:
+    return "good" if duration_s == FOR_GOOD else f"{duration_s:.1f} s"

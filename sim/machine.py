@@ -112,6 +112,8 @@ class Machine:
         self._make_member = make_member
         self._mailbox: list[MemberEvent] = []
         self._turn_due = False
+        self.stalled = False
+        """Its process was told to halt where it stands; what comes waits."""
         self._timers: dict[tuple[str, ...], float] = {}
         self._asks: dict[int, Ask] = {}
         self._asked = 0
@@ -178,7 +180,7 @@ class Machine:
         self._trace.note(self.world_clock.now_s, self.name, "crash")
         self.member = None
         self._mailbox = []
-        self._turn_due = False
+        self._turn_due = self.stalled = False
         self._timers.clear()
         for ask in self._asks.values():
             ask.lost = True
@@ -187,6 +189,22 @@ class Machine:
         self._executor.lose()
         self._network.die(self.name)
         self._watcher.crashed(self, why)
+
+    def stall(self) -> None:
+        """Halt the process where it stands (SIGSTOP): its kernel goes on, and so does the disk."""
+        self.stalled = self.member is not None
+
+    def resume(self) -> None:
+        """Let a halted process go on (SIGCONT); it finds all that has come meanwhile."""
+        if self.stalled:
+            self.stalled = False
+            self._turn_soon()
+
+    def roll_back(self, writes: int) -> None:
+        """Put an older copy of the disk in: the last writes are gone. The machine is down."""
+        assert self.member is None, f"{self.name} runs: its disk cannot be changed under it"
+        self.drive.disk.roll_back(writes)
+        self._watcher.rolled_back(self)
 
     def ask(self, command: Command) -> Ask:
         """A client at this machine's door; a machine that is down loses it at once."""
@@ -206,15 +224,21 @@ class Machine:
         if self.member is None:
             return
         self._mailbox.append(event)
-        if not self._turn_due:
-            self._turn_due = True
-            wait_s = self._random.uniform(*TURN_S)
-            if self._random.random() < self._settings.pause_share:
-                wait_s += self._random.uniform(0.0, self._settings.pause_s)
-            self._later(wait_s, self._turn)
+        self._turn_soon()
+
+    def _turn_soon(self) -> None:
+        if self._turn_due or self.stalled or not self._mailbox:
+            return
+        self._turn_due = True
+        wait_s = self._random.uniform(*TURN_S)
+        if self._random.random() < self._settings.pause_share:
+            wait_s += self._random.uniform(0.0, self._settings.pause_s)
+        self._later(wait_s, self._turn)
 
     def _turn(self) -> None:
         self._turn_due = False
+        if self.stalled:
+            return
         events, self._mailbox = self._mailbox, []
         member, now = self.running, self.clock.now()
         effects: list[MemberEffect] = []

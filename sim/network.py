@@ -2,13 +2,14 @@
 
 A stream delivers all frames of one kind in order and none twice; a lost packet shows as delay, as
 it is sent again. In a split nothing passes and nothing is closed at once: what was sent waits,
-and each end gives its stream up by itself after a while. A process that dies closes its streams,
-and its machine refuses who calls; a machine across a split does not answer at all.
+and each end gives its stream up by itself after a while. A cut is a split in one direction. A
+process that dies closes its streams, and its machine refuses who calls; a machine across a split
+does not answer at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -118,7 +119,9 @@ class Network:
         self._streams: list[_Stream] = []
         self._ends: dict[tuple[str, LinkId], tuple[_Stream, _End]] = {}
         self._sides: tuple[tuple[str, ...], ...] = ()
-        self._split = 0
+        self._cut: frozenset[tuple[str, str]] = frozenset()
+        self.splits = 0
+        """How often what reaches what was changed."""
 
     # --- machines ---------------------------------------------------------------------------------
 
@@ -149,44 +152,57 @@ class Network:
 
     def passes(self, one: str, other: str) -> bool:
         """Whether anything gets from one machine to the other now."""
-        if not self._sides:
-            return True
-        return any(one in side and other in side for side in self._sides)
+        if (one, other) in self._cut:
+            return False
+        return not self._sides or any(one in side and other in side for side in self._sides)
+
+    def meet(self, one: str, other: str) -> bool:
+        """Whether they reach each other: what a call needs, and a stream that is to last."""
+        return self.passes(one, other) and self.passes(other, one)
 
     def split(self, sides: Sequence[Sequence[str]]) -> None:
         """From now on only machines of one side reach each other; one may stand on two sides."""
-        self._sides = tuple(tuple(side) for side in sides)
-        self._split += 1
+        self._reach(tuple(tuple(side) for side in sides), frozenset())
+
+    def cut(self, ways: Iterable[tuple[str, str]]) -> None:
+        """From now on nothing gets from the first of each pair to the second."""
+        self._reach((), frozenset(ways))
+
+    def heal(self) -> None:
+        """Everything passes again; what waited is sent again."""
+        self._reach((), frozenset())
+
+    def _reach(self, sides: tuple[tuple[str, ...], ...], cut: frozenset[tuple[str, str]]) -> None:
+        self._sides, self._cut = sides, cut
+        self.splits += 1
         self._forget_ended()
         self._flow()
         for stream in self._streams:
             for end in stream.ends:
-                if end.open and not self._passes(stream):
+                if end.open and not self._lasts(stream):
                     self._give_up_later(stream, end)
 
-    def heal(self) -> None:
-        """Everything passes again; what waited is sent again."""
-        self._sides = ()
-        self._split += 1
-        self._flow()
-
-    def _passes(self, stream: _Stream) -> bool:
+    def _lasts(self, stream: _Stream) -> bool:
         first, second = stream.ends
-        return self.passes(first.machine.name, second.machine.name)
+        return self.meet(first.machine.name, second.machine.name)
+
+    def _passes_from(self, stream: _Stream, sender: _End) -> bool:
+        return self.passes(sender.machine.name, stream.other(sender).machine.name)
 
     def _flow(self) -> None:
         for stream in self._streams:
-            if self._passes(stream) and any(end.stalled for end in stream.ends):
+            if any(end.stalled and self._passes_from(stream, end) for end in stream.ends):
                 stream.stuck = True
                 self._send_on_later(stream)
 
     def _send_on_later(self, stream: _Stream) -> None:
         def send_on() -> None:
             stream.stuck = False
-            for end in stream.ends if self._passes(stream) else ():
-                stalled, end.stalled = end.stalled, []
-                for item in stalled:
-                    self._arrive(stream, end, item)
+            for end in stream.ends:
+                if self._passes_from(stream, end):
+                    stalled, end.stalled = end.stalled, []
+                    for item in stalled:
+                        self._arrive(stream, end, item)
 
         self._clock.after(self._random.uniform(*SEND_ON_S), send_on)
 
@@ -194,10 +210,10 @@ class Network:
         self._streams = [one for one in self._streams if any(e.open or e.stalled for e in one.ends)]
 
     def _give_up_later(self, stream: _Stream, end: _End) -> None:
-        split = self._split
+        splits = self.splits
 
         def give_up() -> None:
-            if end.open and split == self._split:
+            if end.open and splits == self.splits:
                 self._close(end, goodbye=False)
                 self._push(stream, end, _Ended(goodbye=False))
 
@@ -227,7 +243,7 @@ class Network:
 
     def _call(self, caller: _Machine, process: int, address: str, until_s: float) -> None:
         called = self._addresses.get(address)
-        reached = called is not None and self.passes(caller.name, called.name)
+        reached = called is not None and self.meet(caller.name, called.name)
         if called is None or not reached:
             if self._clock.now_s + CALL_AGAIN_S < until_s:
                 self._after(
@@ -250,7 +266,7 @@ class Network:
     def _open(self, caller: _Machine, called: _Machine, address: str) -> None:
         """The called end has both certificates and hellos; the caller hears so a moment later."""
         process = caller.process
-        if not called.up or not self.passes(caller.name, called.name):
+        if not called.up or not self.meet(caller.name, called.name):
             self._fail(caller, process, address, CONNECT_S, refused=False)
             return
         stream = _Stream((self._end(caller), self._end(called)))
@@ -292,7 +308,7 @@ class Network:
         self._clock.at(arrives_s, lambda: self._arrive(stream, end, item))
 
     def _arrive(self, stream: _Stream, sender: _End, item: _Item) -> None:
-        if sender.stalled or stream.stuck or not self._passes(stream):
+        if sender.stalled or stream.stuck or not self._passes_from(stream, sender):
             sender.stalled.append(item)
             return
         receiver = stream.other(sender)

@@ -5,28 +5,45 @@ Nothing may ever be wrong; once healed, every job must end within a bound; at re
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import Enum
 
+import scheduler.view
+from mesh.member.absence import TAKEOVER_AFTER_S
 from mesh.member.member import Member
+from scheduler.ids import Digest, NodeId
+from scheduler.job_view import JobView
+from scheduler.ownership import takeover_wait_s
+from sim.actor import Actor
 from sim.clock import WALL_START_MS
-from sim.faults import Action, Crash, Plan, Split, Stop, Submit
+from sim.faults import Cut, Plan, Split
 from sim.judges.accepted import Accepted
 from sim.judges.convergence import Convergence
+from sim.judges.decisions import Placements, Stops, Takeovers
 from sim.judges.durability import Durability
+from sim.judges.joins import Joins
 from sim.judges.oracle import Oracle
+from sim.judges.ownership import Fences, Owners
+from sim.judges.progress import Duplicates, Progress
+from sim.judges.settled import Settled
 from sim.machine import MakeMember
+from sim.quiet import Quiet
+from sim.sometimes import Sometimes
 from sim.trust import issue
 from sim.watcher import Watcher, Watchers, Wrong
-from sim.world import Ask, Machine, World
+from sim.world import Machine, World
 
 LIVENESS_S = 120.0
-"""After the heal every batch job is terminal within this time (I18)."""
-REST_S = 30.0
-"""And all hold the same soon after: comparisons are asked for again after 10 s."""
-LOOK_S = 0.5
-"""How often it is looked whether all is done."""
+"""After the heal every batch job is terminal within this time, and the waits before takeovers
+that it may still need (I18)."""
+REST_S = 40.0
+"""And all hold the same soon after, and know it: comparisons are asked for again after 10 s,
+registers are told every 5 s."""
+LOOK_S = 1.0
+"""How often judges look at a world in which nothing need have happened."""
 
 
 class Outcome(Enum):
@@ -52,6 +69,9 @@ class Verdict:
     jobs: int = 0
     completed: int = 0
     crashes: int = 0
+    splits: int = 0
+    sometimes: Counter[str] = field(default_factory=Counter)
+    """What was reached, by name."""
     error: BaseException | None = None
 
 
@@ -77,11 +97,30 @@ class Trial:
         self._durability = Durability(self.oracle)
         self._accepted = Accepted(self.oracle)
         self._counts = _Counts()
+        self._sometimes = Sometimes(self.oracle)
+        quiet = Quiet()
+        decisions: list[Watcher] = []
+        if plan.max_held_records is None:
+            # Else a member may lack for a second what its disk holds.
+            decisions = [Stops(self.oracle), Placements(self.oracle), Fences(self.oracle)]
         self._watchers = Watchers(
-            self.oracle, self._counts, self._durability, self._accepted, Convergence()
+            self.oracle,
+            quiet,
+            self._counts,
+            self._durability,
+            self._accepted,
+            *decisions,
+            Takeovers(self.oracle),
+            Owners(quiet),
+            Progress(quiet),
+            Duplicates(self.oracle, quiet, faultless=not plan.faults),
+            Settled(self.oracle),
+            Convergence(),
+            Joins(),
+            self._sometimes,
         )
         self.world = World(plan.world, self._watchers, make_member)
-        self.asks: list[Ask] = []
+        self.actor = Actor(self.world, plan)
 
     def watch(self, watcher: Watcher) -> None:
         """One more looks on, behind the judges."""
@@ -90,9 +129,10 @@ class Trial:
     def run(self) -> Verdict:
         """To the end, or to the first thing that is wrong."""
         try:
-            self._under_faults()
-            self._healed()
-            self._at_rest()
+            with _bounds(self.plan):
+                self._under_faults()
+                self._healed()
+                self._at_rest()
         except Wrong as error:
             return self._verdict(Outcome.WRONG, str(error))
         except _Stuck as error:
@@ -110,82 +150,72 @@ class Trial:
         return self._verdict(Outcome.RIGHT, "nothing wrong was seen, and everything ended")
 
     def _under_faults(self) -> None:
-        world = self.world
-        for action in self.plan.actions:
-            self._schedule(action)
-        world.start()
-        world.advance(self.plan.safety_s)
+        self.world.start()
+        self._look()
+        self.world.advance(self.plan.safety_s)
 
-    def _schedule(self, action: Action) -> None:
-        self.world.clock.at(action.at_s, lambda: self._act(action))
-
-    def _act(self, action: Action) -> None:
-        world = self.world
-        match action:
-            case Submit(machine=machine, document=document):
-                self.asks.append(world.submit(machine, document))
-            case Stop(machine=machine, job=job):
-                self.asks.append(world.stop(machine, job))
-            case Split(sides=sides, duration_s=duration_s):
-                world.split(sides)
-                world.clock.after(duration_s, world.heal)
-            case Crash(machine=name, boundary=boundary, writes=writes):
-                if boundary is not None:
-                    world.machines[name].drive.arm(boundary, writes)
-                elif world.machines[name].up:
-                    world.crash(name)
-                self._restart_later(action)
-
-    def _restart_later(self, crash: Crash) -> None:
-        def restart() -> None:
-            if not self.world.machines[crash.machine].up:
-                self.world.restart(crash.machine)
-
-        self.world.clock.after(crash.down_s, restart)
+    def _look(self) -> None:
+        self._watchers.looked(self.world)
+        self.world.clock.after(LOOK_S, self._look)
 
     def _healed(self) -> None:
-        self.world.calm()
-        if not self._until(LIVENESS_S, self._all_ended):
-            raise _Stuck(f"{LIVENESS_S:.0f} s after the heal {self._unended()}")
+        self.world.calm(dead=self.actor.dead)
+        if not self._until(self._liveness_s, lambda: not self._unended()):
+            raise _Stuck(f"{self._liveness_s():.0f} s after the heal {self._unended()}")
+
+    def _liveness_s(self) -> float:
+        """With the longest wait before a takeover of those that an active job may need."""
+        terms = [
+            facts.view.jobs[job].owner
+            for facts in (machine.running.facts for machine in self.world.up())
+            for job in facts.active
+        ]
+        term = max((owner[0] for owner in terms if owner is not None), default=1)
+        return LIVENESS_S + takeover_wait_s(TAKEOVER_AFTER_S, term)
 
     def _at_rest(self) -> None:
-        rested = self._until(REST_S, lambda: not self._unrested())
+        rested = self._until(lambda: REST_S, lambda: not self._unrested())
         self.world.watcher.at_rest(self.world)
         if not rested:
             raise _Stuck(f"{REST_S:.0f} s after the last job {self._unrested()}")
 
-    def _until(self, limit_s: float, is_done: Callable[[], bool]) -> bool:
-        until_s = self.world.now_s + limit_s
+    def _until(self, limit_s: Callable[[], float], is_done: Callable[[], bool]) -> bool:
+        began_s = self.world.now_s
         while not is_done():
-            if self.world.now_s >= until_s:
+            if self.world.now_s >= began_s + limit_s():
                 return False
             self.world.advance(LOOK_S)
         return True
 
-    def _all_ended(self) -> bool:
-        return not self._unended()
-
     def _unended(self) -> str:
         """A sentence about the first client or job that still waits; "" when none does."""
-        for ask in self.asks:
+        for ask in self.actor.asks:
             if not ask.done:
                 return f"{ask.machine} has not answered {type(ask.command).__name__}"
+        kept = self._durability.kept(self.world)
+        up = {machine.node for machine in self.world.up()}
         for machine in self.world.up():
             jobs = machine.running.facts.view.jobs
-            for acknowledged in self._durability.acknowledged:
+            for acknowledged in kept:
                 if acknowledged not in jobs:
                     return f"{machine.name} does not know {acknowledged}"
             for job in jobs.values():
-                if not job.state().terminal:
+                excused = _hangs_on_the_dead(job, up)
+                excused |= job.version is not None and not self._is_kept(job.version.spec)
+                if not job.state().terminal and not excused:
                     return f"{job.name} is {job.state().value} at {machine.name}"
-                if any(job.live_attempts()):
+                if any(attempt.node in up for attempt in job.live_attempts()):
                     return f"an attempt of {job.name} still runs for all that {machine.name} knows"
         return ""
+
+    def _is_kept(self, blob: Digest) -> bool:
+        return self._durability.is_blob_kept(self.world, blob)
 
     def _unrested(self) -> str:
         """A sentence about the first machine that lacks something yet; "" when all know all."""
         machines = self.world.up()
         context = machines[0].running.ledger.context()
+        everybody = len(machines) == len(self.world.machines)
         for machine in machines:
             member = machine.running
             readings = [member.facts.readings.get(other.node) for other in machines]
@@ -193,8 +223,11 @@ class Trial:
                 return f"{machine.name} does not reach everybody"
             if member.ledger.context() != context:
                 return f"{machine.name} and {machines[0].name} hold other logs"
-            if member.facts.missing_specs:
+            if any(self._is_kept(spec) for spec in member.facts.missing_specs):
                 return f"{machine.name} lacks a spec"
+            for job in member.facts.view.jobs.values() if everybody else ():
+                if not member.seen.is_settled(job.id):
+                    return f"{job.name} is not settled at {machine.name}"
         return ""
 
     def _verdict(self, outcome: Outcome, sentence: str) -> Verdict:
@@ -207,4 +240,24 @@ class Trial:
             jobs=len(self._durability.acknowledged),
             completed=len(self._accepted.completed),
             crashes=self._counts.crashes,
+            splits=sum(isinstance(action, Split | Cut) for action in self.actor.done),
+            sometimes=self._sometimes.counts(self.actor.done),
         )
+
+
+def _hangs_on_the_dead(job: JobView, up: set[NodeId]) -> bool:
+    """What it still waits for runs on a machine that may never come back, and may not be tried
+    again: such a job ends by its timeout, or by whoever stops it."""
+    live = list(job.live_attempts())
+    return bool(live) and not job.open_count() and all(one.node not in up for one in live)
+
+
+@contextmanager
+def _bounds(plan: Plan) -> Iterator[None]:
+    """Make bounds tiny that only large meshes reach, while this run goes on."""
+    shipped = scheduler.view.MAX_HELD_RECORDS
+    scheduler.view.MAX_HELD_RECORDS = plan.max_held_records or shipped
+    try:
+        yield
+    finally:
+        scheduler.view.MAX_HELD_RECORDS = shipped

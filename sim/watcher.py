@@ -20,6 +20,9 @@ class Watcher:
     def crashed(self, machine: Machine, why: str) -> None:
         """Its process is gone."""
 
+    def rolled_back(self, machine: Machine) -> None:
+        """Its disk is an older one now; the machine is down."""
+
     def written(self, machine: Machine, persist: Persist) -> None:
         """This is on its disk now; the member may not have heard of it yet."""
 
@@ -33,7 +36,10 @@ class Watcher:
         """Its readers are told that these jobs have changed."""
 
     def noted(self, world: World, what: str) -> None:
-        """The plan did something to the network."""
+        """The plan did something to the world."""
+
+    def looked(self, world: World) -> None:
+        """A second has passed."""
 
     def at_rest(self, world: World) -> None:
         """Everything is healed, every job has ended, and nothing moves any more."""
@@ -65,6 +71,10 @@ class Watchers(Watcher):
         for one in self._watchers:
             one.crashed(machine, why)
 
+    def rolled_back(self, machine: Machine) -> None:
+        for one in self._watchers:
+            one.rolled_back(machine)
+
     def written(self, machine: Machine, persist: Persist) -> None:
         for one in self._watchers:
             one.written(machine, persist)
@@ -84,6 +94,10 @@ class Watchers(Watcher):
     def noted(self, world: World, what: str) -> None:
         for one in self._watchers:
             one.noted(world, what)
+
+    def looked(self, world: World) -> None:
+        for one in self._watchers:
+            one.looked(world)
 
     def at_rest(self, world: World) -> None:
         for one in self._watchers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -120,6 +120,43 @@ class World:
         """Start a machine that is down."""
         self.start(name)
 
+    def stall(self, name: str) -> None:
+        """Halt the process of a machine that is up."""
+        self.machines[name].stall()
+        self._note(f"{name} stalls")
+
+    def resume(self, name: str) -> None:
+        """Let a halted process go on."""
+        if self.machines[name].stalled:
+            self.machines[name].resume()
+            self._note(f"{name} goes on")
+
+    def jump(self, name: str, ahead_ms: int) -> None:
+        """Somebody sets the calendar of a machine, forward or back."""
+        self.machines[name].clock.wall_error_ms += ahead_ms
+        self._note(f"the calendar of {name} jumps by {ahead_ms} ms")
+
+    def roll_back(self, name: str, writes: int) -> None:
+        """Put an older disk into a machine that is down."""
+        self.machines[name].roll_back(writes)
+        self._note(f"{name} has an old disk, {writes} writes older")
+
+    def at_work(self) -> list[Machine]:
+        """Machines whose process runs and was not halted, in order."""
+        return [one for one in self.up() if not one.stalled]
+
+    def components(self) -> list[list[Machine]]:
+        """Machines at work that reach each other, directly or by others."""
+        left, found = self.at_work(), list[list[Machine]]()
+        while left:
+            component = [left.pop(0)]
+            for known in component:
+                near = [one for one in left if self.network.meet(known.name, one.name)]
+                component += near
+                left = [one for one in left if one not in near]
+            found.append(component)
+        return found
+
     def _announce(self, name: str) -> None:
         for other in self.machines:
             if other != name:
@@ -129,7 +166,7 @@ class World:
     def _hear_later(self, hearer: str, heard: str) -> None:
         def hear() -> None:
             machine = self.machines[heard]
-            if machine.up and self.network.passes(hearer, heard):
+            if machine.up and self.network.passes(heard, hearer):
                 self.machines[hearer].post(AddressHeard(machine.address, machine.node))
 
         self.clock.after(self._random.uniform(*ANNOUNCED_S), hear)
@@ -144,19 +181,26 @@ class World:
         self.network.split(sides)
         self._note("split " + " | ".join(" ".join(side) for side in sides))
 
+    def cut(self, ways: Iterable[tuple[str, str]]) -> None:
+        """Nothing gets from the first of each pair to the second from now on."""
+        ways = tuple(ways)
+        self.network.cut(ways)
+        self._note("cut " + ", ".join(f"{one} > {other}" for one, other in ways))
+
     def heal(self) -> None:
         """Everybody reaches everybody."""
         self.network.heal()
         self._note("heal")
 
-    def calm(self) -> None:
-        """Healed for good: no packet is lost, nothing is armed, every machine is up."""
+    def calm(self, *, dead: Collection[str] = ()) -> None:
+        """Healed for good: nothing is lost, armed or halted, every machine up but the dead."""
         self.network.settings = replace(self.network.settings, loss=0.0)
         for machine in self.machines.values():
             machine.drive.disarm()
+            self.resume(machine.name)
         self.heal()
         for name, machine in self.machines.items():
-            if not machine.up:
+            if not machine.up and name not in dead:
                 self.restart(name)
 
     def _note(self, what: str) -> None:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mesh.member.commands import AttemptReading, Explanation, HistoryItem, JobReading
-from scheduler.explain import explain_score, explain_verdict, explain_waiting
+from scheduler.explain import explain_choice, explain_score, explain_verdict, explain_waiting
 from scheduler.ids import NodeId
-from scheduler.jobs import AttemptState, Observation, Verdict
+from scheduler.jobs import AttemptState, JobState, Observation, Verdict
 from scheduler.spec import job_document as spec_document
 
 Document = dict[str, Any]
@@ -81,6 +81,7 @@ def job_document(reading: JobReading, names: Mapping[NodeId, str] = NO_NAMES) ->
     meta = {
         "bacalhau.org/orchestrator.id": reading.accepting_node,
         "bacalhau.org/requester.id": reading.accepting_node,
+        **({"bacalhau.org/client.instance.id": reading.submitter} if reading.submitter else {}),
         **spec["Meta"],
     }
     return {
@@ -249,6 +250,27 @@ def history_document(item: HistoryItem, job: str) -> Document:
     return document | {"Event": event, "Time": rfc3339(item.time_ms)}
 
 
+_WAITS = "It starts as soon as a node can take it."
+
+
+def waiting_item(reading: JobReading, names: Mapping[NodeId, str] = NO_NAMES) -> HistoryItem | None:
+    """Why nothing of a job runs yet, as the last line of its history; an error to Bacalhau's
+    client, which shows no other lines about jobs: so nobody waits in silence."""
+    if reading.waiting is None or reading.state not in (JobState.PENDING, JobState.QUEUED):
+        return None
+    return HistoryItem(
+        seq=max((one.seq for one in reading.history), default=0),
+        level="JobLevel",
+        attempt=None,
+        topic="Queueing",
+        message=f"Job queued. {explain_waiting(reading.waiting, names)}",
+        details={"IsError": "true"} | ({"Hint": _WAITS} if reading.waiting.possible else {}),
+        time_ms=reading.modified_ms,
+        node=reading.accepting_node,
+        version_number=reading.version_number,
+    )
+
+
 def page(items: Sequence[Document], next_token: str = "") -> Document:
     """Bacalhau's list answer."""
     return {"NextToken": next_token, "Items": list(items)}
@@ -277,12 +299,13 @@ def explanation_document(explanation: Explanation) -> Document:
         "JobID": reading.id,
         "State": state_document(reading.state.value, reading.message),
         "Waiting": explain_waiting(waiting, names) if waiting is not None else "",
-        "Placements": [_placement_document(one, names) for one in reading.attempts],
+        "Placements": [_placement_document(one, explanation) for one in reading.attempts],
         "Nodes": [_verdict_document(one, names) for one in explanation.verdicts],
     }
 
 
-def _placement_document(attempt: AttemptReading, names: Mapping[NodeId, str]) -> Document:
+def _placement_document(attempt: AttemptReading, explanation: Explanation) -> Document:
+    names, there = explanation.node_names, explanation.bytes_there.get(attempt.node, 0)
     return {
         "ExecutionID": attempt.id,
         "Index": attempt.index,
@@ -291,6 +314,7 @@ def _placement_document(attempt: AttemptReading, names: Mapping[NodeId, str]) ->
         "NodeName": attempt.node_name,
         "State": attempt.observation.state.name.capitalize(),
         "Message": attempt.observation.message,
+        "Because": explain_choice(attempt.reasons, there, explanation.verdicts, names),
         "Score": attempt.score,
         "Why": explain_score(attempt.reasons),
         "Reasons": dict(attempt.reasons),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mesh.edge.documents import Document, rfc3339
 from mesh.gossip.events import PeerState
-from mesh.member.commands import NodeDetail
+from mesh.member.commands import NodeDetail, NodeWork
 from scheduler.jobs import Resources
 
 GIT_VERSION = "v1.9.3"
@@ -74,6 +74,7 @@ def node_document(detail: NodeDetail, *, system: str, machine: str) -> Document:
             "Addresses": list(detail.addresses),
             "Version": detail.version,
             "Engines": dict(detail.engine_versions),
+            "Blobs": sorted(detail.reading.blobs),
             "Data": [
                 {"Path": one.path, "Size": one.size_bytes, "Newest": rfc3339(one.newest_ms)}
                 for one in detail.reading.data
@@ -108,6 +109,33 @@ def node_info_document(detail: NodeDetail, *, system: str, machine: str) -> Docu
         "BacalhauVersion": version_document(
             system=system, machine=machine, mesh_version=detail.version
         ),
+    }
+
+
+def node_work_document(work: NodeWork, facts: Mapping[str, int] | None) -> Document:
+    """What a node does, and its counters; None where it could not be asked."""
+    return {
+        "Running": [
+            {
+                "ExecutionID": one.id,
+                "JobID": one.job,
+                "State": one.observation.state.name.capitalize(),
+                "Since": rfc3339(one.started_ms or one.created_ms),
+            }
+            for one in work.live
+        ],
+        "Refused": [
+            {
+                "ExecutionID": one.id,
+                "JobID": one.job,
+                "Reason": one.observation.reason,
+                "Message": one.observation.message,
+                "Time": rfc3339(one.modified_ms),
+            }
+            for one in work.refused
+        ],
+        "Refusals": dict(work.refusals),
+        "Counters": None if facts is None else dict(facts),
     }
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from scheduler.resources import show_bytes, show_cpu
 
 Document = Mapping[str, Any]
 
@@ -73,6 +72,14 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
     return "\n".join(lines)
 
 
+def size_text(size_bytes: int) -> str:
+    """Bytes for people."""
+    # Loaded when there is something to show: half of what a command takes to begin is imports.
+    from scheduler.resources import show_bytes
+
+    return show_bytes(size_bytes)
+
+
 def _width(text: str) -> int:
     """Columns of a terminal: wide letters take two, combining marks none."""
     if text.isascii():
@@ -109,13 +116,16 @@ def job_table(jobs: Sequence[Document], width: int) -> str:
 
 
 def execution_table(executions: Sequence[Document], width: int) -> str:
-    """The executions of a job."""
+    """The executions of a job; of several that completed the same part, which one counts."""
+    completed = Counter(
+        one.get("PartitionIndex", 0) for one in executions if execution_word(one) == "completed"
+    )
     rows = [
         (
             short_id(one["ID"]),
             str(one.get("PartitionIndex", 0)),
             one["Mesh"]["NodeName"] or short_id(one["NodeID"]),
-            execution_word(one),
+            _state_of(one, completed),
             show_exit_code(one),
             show_time(one["CreateTime"]),
             one["ComputeState"].get("Message", ""),
@@ -123,6 +133,30 @@ def execution_table(executions: Sequence[Document], width: int) -> str:
         for one in executions
     ]
     return table(("ID", "PART", "NODE", "STATE", "EXIT", "CREATED", "COMMENT"), rows, width)
+
+
+def _state_of(execution: Document, completed: Mapping[int, int]) -> str:
+    word = execution_word(execution)
+    if word != "completed" or completed[execution.get("PartitionIndex", 0)] < 2:
+        return word
+    return f"{word}, {'accepted' if execution['Mesh']['Accepted'] else 'duplicate'}"
+
+
+def result_table(items: Sequence[Document], width: int) -> str:
+    """What executions left."""
+    rows = [
+        (
+            short_id(item["ExecutionID"]),
+            item["NodeName"],
+            item["State"] + (" (accepted)" if item["Accepted"] else ""),
+            f"{entry['Mode'] & 0o777:o}",
+            "" if entry["Size"] is None else size_text(entry["Size"]),
+            entry["Path"] + {"Folder": "/", "Note": " (not kept)"}.get(entry["Kind"], ""),
+        )
+        for item in items
+        for entry in item["Entries"]
+    ]
+    return table(("EXECUTION", "NODE", "STATE", "MODE", "SIZE", "PATH"), rows, width)
 
 
 def node_table(nodes: Sequence[Document], width: int) -> str:
@@ -133,9 +167,9 @@ def node_table(nodes: Sequence[Document], width: int) -> str:
             node["Mesh"]["Name"] + (" (asked)" if node["Mesh"]["IsSelf"] else ""),
             node["Mesh"]["State"],
             ",".join(node["Info"]["ComputeNodeInfo"]["ExecutionEngines"] or ()),
-            _capacity(node, "CPU"),
-            _capacity(node, "Memory"),
-            _capacity(node, "Disk"),
+            capacity_text(node, "CPU"),
+            capacity_text(node, "Memory"),
+            capacity_text(node, "Disk"),
             ",".join(f"{key}={value}" for key, value in node["Info"]["Labels"].items()),
         )
         for node in nodes
@@ -144,13 +178,15 @@ def node_table(nodes: Sequence[Document], width: int) -> str:
     return table(headers, rows, width)
 
 
-def _capacity(node: Document, name: str) -> str:
+def capacity_text(node: Document, name: str) -> str:
     """Free of all, as Bacalhau shows it."""
+    from scheduler.resources import show_cpu
+
     info = node["Info"]["ComputeNodeInfo"]
     free, full = info["AvailableCapacity"].get(name, 0), info["MaxCapacity"].get(name, 0)
     if name == "CPU":
         return f"{show_cpu(round(free * 1000))} / {show_cpu(round(full * 1000))}"
-    return f"{show_bytes(free)} / {show_bytes(full)}"
+    return f"{size_text(free)} / {size_text(full)}"
 
 
 # --- one job --------------------------------------------------------------------------------------
@@ -237,9 +273,10 @@ def explain_text(explanation: Document) -> str:
         lines.append(plain(explanation["Waiting"]))
     for placed in explanation["Placements"]:
         which = f"part {placed['Index']}, attempt {placed['Attempt']}"
-        points = f"{placed['Score']} points: {plain(placed['Why'])}"
         where = plain(placed["NodeName"])
-        lines.append(f"{short_id(placed['ExecutionID'])} ({which}) went to {where} with {points}")
+        why = f": {plain(placed['Because'])}" if placed["Because"] else "."
+        lines.append(f"{short_id(placed['ExecutionID'])} ({which}) went to {where}{why}")
+        lines.append(f"    {placed['Score']} points. {plain(placed['Why'])}")
         for other in placed["NextBest"]:
             lines.append(f"    next best: {plain(other['NodeName'])} with {other['Score']} points")
         for refusal, count in placed["Refusals"].items():
@@ -271,7 +308,8 @@ def execution_line(execution: Document) -> str:
     mesh = execution["Mesh"]
     word = execution_word(execution)
     where = plain(mesh["NodeName"] or execution["NodeID"])
-    line = f"{short_id(execution['ID'])} {word} on {where}"
+    again = f" (attempt {mesh['Attempt']})" if mesh["Attempt"] > 1 else ""
+    line = f"{short_id(execution['ID'])} {word} on {where}{again}"
     if word == "assigned" and mesh["Why"]:
         return f"{line}: {plain(mesh['Why'])}"
     if word in ("failed", "refused", "cancelled"):

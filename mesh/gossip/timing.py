@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The profile for a LAN. Times are seconds."""
+    """The profile for a LAN; `WAN` is the other one. Times are seconds."""
 
     probe_period_s: float = 0.5
     """Half of memberlist's: a silent host is known by all of 10 nodes in 4.5 s instead of 6.4 s."""
@@ -64,5 +64,25 @@ class Timing:
         return self.suspicion_mult * max(1.0, math.log10(max(1, node_count))) * self.probe_period_s
 
 
+WAN = Timing(
+    probe_period_s=2.0,
+    timeout_min_s=0.2,
+    timeout_max_s=1.5,
+    indirect_helpers=3,
+    rumour_tick_s=0.5,
+    rumour_fan_out=4,
+    dial_tick_s=3.0,
+    cold_dial_s=15.0,
+    dial_forget_s=45.0,
+    crossing_s=15.0,
+    pull_after_s=3.0,
+    ask_again_s=5.0,
+    compare_s=3.0,
+    compare_same_s=30.0,
+    compare_forced_s=180.0,
+)
+"""Slow or metered links: a quarter of the probes; a round trip over a satellite, 600 ms, and one
+loss fit in a probe's wait. Waits on dials, pulls and comparisons are three times as long; a host
+that falls silent is known after some 18 s."""
 MAX_LINKS = 32
 """Up to here everybody keeps a stream to everybody; above, dissemination needs a tree."""

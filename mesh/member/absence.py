@@ -27,6 +27,11 @@ TAKEOVER_AFTER_S = 3.0
 that lives is heard of by somebody every half second."""
 
 
+UNHEARD_S = 5.0
+"""A member that says nothing from our start on is away as late as one that falls silent is found
+out: a machine whose network comes up a little later than its node must not take everything over."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Away:
     since_s: float
@@ -43,6 +48,14 @@ class Absence:
         self._away: dict[NodeId, _Away] = {}
         self._heard_s: dict[NodeId, float] = {}
 
+    def started(self, members: Iterable[NodeId], now: Instant) -> None:
+        """Our process begins, and has not heard of any of these; some may be gone for good."""
+        since_s = now.monotonic_s + UNHEARD_S
+        for node in sorted(members):
+            if node != self._facts.node:
+                self._away[node] = _Away(since_s, process_dead=False)
+                self._outbox.send(StartTimer((ABSENCE_TIMER, node), since_s))
+
     def peer_changed(self, peer: PeerReading, now: Instant) -> None:
         """What this node hears of a peer has changed."""
         if peer.state in (PeerState.ALIVE, PeerState.SUSPECT):
@@ -52,7 +65,7 @@ class Absence:
         dead = peer.process_dead or peer.state is PeerState.LEFT
         known = self._away.get(peer.node)
         if known is None or (dead and not known.process_dead):
-            since_s = now.monotonic_s if known is None else known.since_s
+            since_s = now.monotonic_s if known is None else min(known.since_s, now.monotonic_s)
             self._away[peer.node] = _Away(since_s, dead)
             # Who would take over may be the one that is away now: look at all that is owed.
             for node in list(self._away):

@@ -172,6 +172,17 @@ class NodeDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWork:
+    """What one node has in hand and what it would not take, as far as this node has heard."""
+
+    live: tuple[AttemptReading, ...]
+    refused: tuple[AttemptReading, ...]
+    """The newest, newest first."""
+    refusals: Mapping[str, int]
+    """All of them by reason, the most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a job runs where it runs, or why it waits: facts, made into sentences by `explain`."""
 
@@ -179,6 +190,8 @@ class Explanation:
     verdicts: tuple[Verdict, ...]
     """What each member would answer now."""
     node_names: Mapping[NodeId, str]
+    bytes_there: Mapping[NodeId, int] = field(default_factory=dict)
+    """How much of the job's local inputs lies on each member."""
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -268,6 +281,13 @@ class ListNodes:
 
 
 @dataclass(frozen=True, slots=True)
+class DescribeNode:
+    """Answer: NodeWork."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainJob:
     """Answer: Explanation."""
 
@@ -284,6 +304,7 @@ Command = (
     | ListVersions
     | ListJobs
     | ListNodes
+    | DescribeNode
     | ExplainJob
 )
 Reply = (
@@ -296,6 +317,7 @@ Reply = (
     | JobVersions
     | JobsPage
     | tuple[NodeDetail, ...]
+    | NodeWork
     | Explanation
 )
 

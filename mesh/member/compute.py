@@ -44,6 +44,7 @@ from scheduler.spec import named_blobs
 ATTEMPT_TIMER = "attempt"
 STOPPED_JOB = "the job was stopped"
 DONE_ELSEWHERE = "its slot has an accepted result"
+ENDED = "an earlier run of it has ended here"
 
 
 class Compute:
@@ -89,6 +90,7 @@ class Compute:
 
     def consider(self, job: JobView, now: Instant) -> None:
         """A job has changed: see to every attempt of it that is here."""
+        self._obey_old_word(job, now)
         if self._budget is None or not job.live_by_node.get(self._facts.node):
             return
         for attempt in list(job.live_attempts()):
@@ -134,6 +136,13 @@ class Compute:
         spec = self._spec_of(job, attempt)
         if spec is not None and attempt.id not in self._waiting:
             self._admit(job, attempt, spec, now)
+
+    def _obey_old_word(self, job: JobView, now: Instant) -> None:
+        """Stop what we had ended before: an old disk had lost that, a peer brought it back."""
+        for attempt in list(self._cores):
+            ended = self._facts.view.attempts[attempt]
+            if ended.job == job.id and not ended.live:
+                self._perform(attempt, self._cores[attempt].handle(StopAsked(ENDED), now), now)
 
     def _admit(self, job: JobView, attempt: AttemptView, spec: JobSpec, now: Instant) -> None:
         assert self._budget is not None, "placements wait until the machine was measured"

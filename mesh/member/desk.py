@@ -5,12 +5,10 @@ Commands that write are answered when what they wrote is on disk; readings when 
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Any
-
+from dataclasses import replace
 from mesh.member.commands import (
     Command,
+    DescribeNode,
     DiffJob,
     ExplainJob,
     Explanation,
@@ -29,7 +27,9 @@ from mesh.member.commands import (
     SubmitJob,
 )
 from mesh.member.facts import Facts
+from mesh.member.nodework import node_work
 from mesh.member.orchestrate import Orchestrate
+from mesh.member.paging import ORDERS, Paging, read_token_untrusted
 from mesh.member.readings import read_job
 from mesh.member.seen import Seen
 from mesh.member.submissions import MAX_REASON, Submissions, no_version
@@ -39,12 +39,12 @@ from scheduler.ids import Digest, JobId
 from scheduler.instant import Instant
 from scheduler.job_view import JobView
 from scheduler.jobs import Constraint, JobState
+from scheduler.ranking import bytes_there
 from scheduler.records import Kind
 from scheduler.slots import VersionView
 
 FULL_ID_LENGTH = 38
 """`j-` and a UUID: a shorter text is a prefix."""
-ORDERS = ("created_at", "modified_at", "id")
 
 
 class Desk:
@@ -78,6 +78,8 @@ class Desk:
                 return self._versions(command)
             case ListJobs():
                 return self._list(command)
+            case DescribeNode(node):
+                return node_work(self._facts, node)
             case ExplainJob():
                 return self._explain(command)
             case ListNodes():
@@ -144,13 +146,18 @@ class Desk:
         version = job.version_numbered(command.version_number)
         if version is None and command.version_number:
             return no_version(job, command.version_number)
-        return self._read(
+        reading = self._read(
             job,
             version,
             attempts=command.attempts,
             history=command.history,
             all_versions=command.all_versions and not command.version_number,
         )
+        if reading.waiting is None:
+            return reading
+        # For one job alone: a list of all that wait would sort the queue for each of them.
+        position = self._orchestrate.queue_position(job.id) or 0
+        return replace(reading, waiting=replace(reading.waiting, position=position))
 
     def _versions(self, command: ListVersions) -> Reply:
         job = self.find(command.job, command.namespace)
@@ -179,26 +186,22 @@ class Desk:
         )
 
     def _list(self, command: ListJobs) -> Reply:
-        start, order_by, reverse, limit = 0, command.order_by, command.reverse, command.limit
-        if order_by not in ORDERS:
-            return _bad(f"order_by {order_by!r} is not one of {', '.join(ORDERS)}")
-        if limit < 0:
+        if command.order_by not in ORDERS:
+            return _bad(f"order_by {command.order_by!r} is not one of {', '.join(ORDERS)}")
+        if command.limit < 0:
             return _bad("limit is negative")
+        paging: Paging | None = Paging(command.order_by, command.reverse, command.limit)
         if command.next_token:
-            resumed = _read_token_untrusted(command.next_token)
-            if resumed is None:
-                return _bad("next_token is not one that a list gave out")
-            start, order_by, reverse, limit = resumed
+            paging = read_token_untrusted(command.next_token)
+        if paging is None:
+            return _bad("next_token is not one that a list gave out")
         constraints = [Constraint(*one) for one in command.labels]
-        jobs = [
+        page, token = paging.cut(
             job
-            for job in self._facts.view.jobs.values()
+            for job in paging.in_order(self._facts.view.jobs.values())
             if command.namespace in ("", "*", job.namespace) and self._has_labels(job, constraints)
-        ]
-        jobs.sort(key=lambda job: _ORDER_KEYS[order_by](job), reverse=reverse)
-        end = start + limit if limit else len(jobs)
-        token = _write_token(end, order_by, reverse, limit) if end < len(jobs) else ""
-        return JobsPage(tuple(self._read(job, job.version) for job in jobs[start:end]), token)
+        )
+        return JobsPage(tuple(self._read(job, job.version) for job in page), token)
 
     def _has_labels(self, job: JobView, constraints: list[Constraint]) -> bool:
         spec = self._facts.spec_of(job)
@@ -212,33 +215,9 @@ class Desk:
         spec = self._facts.spec_of(job)
         answers = () if spec is None else verdicts(job, spec, self._facts.index)
         names = {node: self._facts.name_of(node) for node in sorted(self._facts.readings)}
-        return Explanation(self._read(job, job.version, attempts=True), answers, names)
+        there = {} if spec is None else bytes_there(spec, self._facts.readings.values())
+        return Explanation(self._read(job, job.version, attempts=True), answers, names, there)
 
 
 def _bad(message: str) -> Problem:
     return Problem("BadRequest", message, component="APIServer")
-
-
-_ORDER_KEYS: dict[str, Any] = {
-    "created_at": lambda job: (job.created_hlc, job.id),
-    "modified_at": lambda job: (job.modified_hlc, job.id),
-    "id": lambda job: job.id,
-}
-
-
-def _write_token(start: int, order_by: str, reverse: bool, limit: int) -> str:
-    text = f"{order_by}:{'Y' if reverse else 'N'}:{limit}:{start}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_token_untrusted(token: str) -> tuple[int, str, bool, int] | None:
-    try:
-        padded = token + "=" * (-len(token) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-        order_by, reverse, limit, start = text.split(":")
-        numbers = int(start), int(limit)
-    except (ValueError, binascii.Error):
-        return None
-    if order_by not in ORDERS or reverse not in ("Y", "N") or min(numbers) < 0:
-        return None
-    return numbers[0], order_by, reverse == "Y", numbers[1]

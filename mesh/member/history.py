@@ -14,7 +14,7 @@ from scheduler.explain import explain_score
 from scheduler.ids import AttemptId, Dot
 from scheduler.instant import hlc_wall_ms
 from scheduler.job_view import JobView
-from scheduler.jobs import AttemptState
+from scheduler.jobs import AttemptState, StopReason
 from scheduler.records import Kind, Record
 
 _Line = tuple[str, str, Mapping[str, str], AttemptId | None]
@@ -97,14 +97,25 @@ def _placed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | Non
 
 
 def _attempt_stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
-    message = f"Execution stop requested because {record.body['reason']}"
-    return "Scheduling", message, {}, record.body["attempt"]
+    reason = record.body["reason"]
+    because = _STOPPED_BECAUSE.get(reason, reason)
+    return "Scheduling", f"Execution stop requested because {because}", {}, record.body["attempt"]
 
 
 def _expired(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
     details = {"Reason": record.body["reason"], "IsError": "true"}
     return "Scheduling", "Job ran out of time", details, None
 
+
+_STOPPED_BECAUSE: Mapping[str, str] = {
+    StopReason.JOB_STOPPED.value: "job has been stopped",
+    StopReason.SUPERSEDED.value: "a newer version of the job replaced it",
+    StopReason.ALREADY_DONE.value: "another execution has done its part already",
+    StopReason.DUPLICATE.value: "another execution does the same part",
+    StopReason.WITHDRAWN.value: "another node can begin at once",
+    StopReason.QUEUE_TIMEOUT.value: "the job waited longer than its QueueTimeout",
+    StopReason.TOTAL_TIMEOUT.value: "the job took longer than its TotalTimeout",
+}
 
 _STATES: Mapping[AttemptState, tuple[str, str]] = {
     AttemptState.ACCEPTED: ("Execution", "Accepted"),

@@ -116,6 +116,9 @@ class Member:
         )
         records = self.ledger.replay(restored.envelopes)
         self.facts.fold(records)
+        if self.facts.view.dropped:
+            # What an earlier boot ran is told from this view: it must lack nothing.
+            self.facts.refold()
         self.facts.clock.last = max([self.ledger.last_hlc, *(one.hlc for _, one in records)])
         self.boot = self.ledger.open_epoch(now, random.getrandbits(16))
         """The epoch opened at this start."""
@@ -133,7 +136,7 @@ class Member:
             known_peers=[(NodeId(node), addresses) for node, addresses in restored.peers],
         )
         self.absence = Absence(self.facts, self.outbox, wan=settings.wan)
-        self.seen = Seen(self.facts, self.gossip, self.outbox)
+        self.seen = Seen(self.facts, self.gossip, self.outbox, self._book.by_node)
         self.orchestrate = Orchestrate(self.facts, self.absence, self.outbox, boot=self.boot)
         self.compute = Compute(self.facts, self.outbox, lasting_engines=settings.lasting_engines)
         self._desk = Desk(self.facts, self.orchestrate, self.seen)
@@ -146,6 +149,7 @@ class Member:
     def start(self, now: Instant) -> list[MemberEffect]:
         """Begin: what an earlier boot left unfinished is told, timers run, peers are looked for."""
         self.compute.restart(now)
+        self.absence.started(self._book.by_node, now)
         self._flushes.certificate(self._book.trust.own)
         self._route(self.gossip.start(now), now)
         self._nodes.refresh_own()

@@ -7,11 +7,14 @@ on; one absent member keeps it provisional.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mesh.gossip.core import Gossip
 from mesh.gossip.events import GossipEffect, StartTimer
 from mesh.member.facts import Facts
 from mesh.member.outbox import Outbox
 from mesh.member.registers import SEEN, RegisterError, decode_seen_untrusted, encode_seen
+from mesh.trust import Certificate
 from scheduler.ids import JobId, NodeId
 from scheduler.instant import Instant
 from scheduler.settled import is_settled
@@ -28,8 +31,16 @@ Context = dict[tuple[NodeId, int], int]
 class Seen:
     """Contexts of all members, and the jobs that have ended and are not settled."""
 
-    def __init__(self, facts: Facts, gossip: Gossip, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        gossip: Gossip,
+        outbox: Outbox,
+        certificates: Mapping[NodeId, Certificate],
+    ) -> None:
         self._facts = facts
+        self._certificates = certificates
+        """Of every member: one that was not heard of since our start has a say too."""
         self._gossip = gossip
         self._outbox = outbox
         self._contexts: dict[NodeId, Context] = {}
@@ -69,7 +80,8 @@ class Seen:
         if held != self._published:
             self._published, self._published_s = held, now.monotonic_s
             effects = self._gossip.publish(SEEN, encode_seen(held), now)
-            self._settle()
+        # Also when nothing new is held: a job may have ended only once records were folded again.
+        self._settle()
         if self._unsettled:
             self._arm(now)
         return effects
@@ -81,7 +93,7 @@ class Seen:
             self._outbox.send(StartTimer((SEEN_TIMER,), at_s))
 
     def _settle(self) -> None:
-        members = sorted(self._facts.readings)
+        members = sorted(self._certificates)
         held = {key: seq for key, (seq, _) in self._facts.ledger.context().items()}
         self._contexts[self._facts.node] = held
         for job_id in list(self._unsettled):

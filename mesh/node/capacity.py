@@ -68,11 +68,14 @@ def measure_capacity(data_dir: Path) -> Resources:
 
 
 def machine_labels(name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Labels that constraints may name; the operator's own win."""
+    """Labels that constraints may name; the operator's own win. Bacalhau's names are there too."""
     machine = platform.machine().lower()
+    system, arch = platform.system().lower(), {"x86_64": "amd64", "aarch64": "arm64"}
     return {
-        "os": platform.system().lower(),
-        "arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine),
+        "os": system,
+        "arch": arch.get(machine, machine),
+        "os_type": system,
+        "os_arch": arch.get(machine, machine),
         "name": name,
         **given,
     }

@@ -5,7 +5,7 @@ flush; blobs and logs from wherever they are; waiting for news of a job.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,8 @@ class Doors:
         requests: Requests,
         links: Callable[[], dict[NodeId, LinkId]],
         read_logs: ReadLogs,
+        facts: Callable[[], Mapping[str, int]] = dict,
+        cut_off: Callable[[Collection[NodeId]], None] | None = None,
     ) -> None:
         self.status = status
         self._post = post
@@ -82,6 +84,9 @@ class Doors:
         self._requests = requests
         self._links = links
         self._read_logs = read_logs
+        self._facts = facts
+        self.cut_off = cut_off
+        """Cuts this node off from these peers and no others; None where that is not allowed."""
         self._tokens = itertools.count(1)
         self._asks: dict[int, _Ask] = {}
         self._watches: dict[str, _Watch] = {}
@@ -178,6 +183,16 @@ class Doors:
             return await self._requests.fetch_logs(link, question)
         except (StorageError, OSError, LookupError) as error:
             raise BlobUnavailable(f"The output of {attempt} cannot be read now: {error}") from error
+
+    async def read_facts(self, node: NodeId) -> Mapping[str, int] | None:
+        """Counters of a node's present run, by name; None when it cannot be asked now."""
+        if node == self.status.node:
+            return self._facts()
+        link = self._links().get(node)
+        try:
+            return None if link is None else await self._requests.fetch_facts(link)
+        except Unavailable:
+            return None
 
     # What the loop performs.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,7 +33,8 @@ from mesh.node.frames import (
     encode_hello,
 )
 from mesh.node.tls import Contexts, session_refusal
-from mesh.node.transport import GuardedStream, is_refusal
+from mesh.node.traffic import Traffic, traffic_facts
+from mesh.node.transport import GuardedStream, is_refusal, is_reset
 from mesh.trust import Certificate, CertificateError
 from scheduler.ids import NodeId
 
@@ -41,6 +42,9 @@ CONNECT_S = 5.0
 """A dial over a satellite link takes 1.5 s with one lost packet; three times that."""
 HANDSHAKE_S = 5.0
 """TLS and hello: 2.4 ms of computing and three round trips; a slow sender gets no more."""
+RESET_PAUSE_S = 0.1
+"""A process that is killed closes its sockets one by one: who dials it while its listener is still
+there is reset, and a moment later is refused, which is what tells that nobody lives there."""
 SEND_S = 10.0
 """A peer that takes nothing for this long is as good as gone; SWIM knew it seconds ago."""
 GOODBYE_S = 1.0
@@ -68,6 +72,10 @@ class RequestHandler(Protocol):
 
 class _Refused(Exception):
     """A peer that we do not talk to; the sentence says why."""
+
+
+class _Reset(Exception):
+    """The host broke the connection off before a byte came."""
 
 
 @dataclass(eq=False)
@@ -139,8 +147,11 @@ class Links:
         self._pending: Counter[str] = Counter()
         self._nursery: trio.Nursery | None = None
         self._stopping = False
+        self._cut_off: frozenset[NodeId] = frozenset()
         self.requests: RequestHandler | None = None
         self.counters: Counter[str] = Counter()
+        self.sent = Traffic()
+        self.received = Traffic()
 
     async def run(
         self,
@@ -189,9 +200,22 @@ class Links:
         for one in list(self._links.values()):
             one.abort(reason)
 
+    def cut_off(self, peers: Collection[NodeId]) -> None:
+        """Lose what is sent to and by these peers, and open no link with them: a network that was
+        cut, for trials. Links to peers that are no longer named begin anew."""
+        healed = self._cut_off.difference(peers)
+        self._cut_off = frozenset(peers)
+        for one in list(self._links.values()):
+            if one.peer in healed:
+                one.abort("the cut is healed")
+
     def peer_links(self) -> dict[NodeId, LinkId]:
         """One live link for each linked peer, the newest."""
         return {one.peer: one.id for one in self._links.values() if one.farewell is None}
+
+    def facts(self) -> Mapping[str, int]:
+        """What went over the links of this run, for people."""
+        return traffic_facts(self.sent, self.received)
 
     async def say_goodbye(self, reason: str) -> None:
         """Close every link in good order and take no new one; returns within GOODBYE_S."""
@@ -222,27 +246,32 @@ class Links:
             self._pending[host] -= 1
             if not self._pending[host]:
                 del self._pending[host]
-        if link is not None:
+        if isinstance(link, tuple):
             await self._carry(*link)
 
     async def _dial(self, address: str) -> None:
+        link = await self._dial_once(address)
+        if isinstance(link, _Reset):
+            await trio.sleep(RESET_PAUSE_S)
+            link = await self._dial_once(address)
+        if isinstance(link, tuple):
+            await self._carry(*link)
+        else:
+            self._post(DialFailed(address, is_refusal(link)))
+
+    async def _dial_once(self, address: str) -> tuple[_Link, LinkOpened] | Exception:
         try:
             host, port = parse_address(address, "peer", None, 0)
             with trio.fail_after(CONNECT_S):
                 stream = await trio.open_tcp_stream(host, port)
         except (OSError, ValueError, ConfigError, trio.TooSlowError) as error:
-            self._post(DialFailed(address, is_refusal(error)))
-            return
-        link = await self._open(stream, address, dialled=True)
-        if link is None:
-            self._post(DialFailed(address, refused=False))
-        else:
-            await self._carry(*link)
+            return _Reset() if is_reset(error) else error
+        return await self._open(stream, address, dialled=True)
 
     async def _open(
         self, transport: trio.abc.Stream, address: str, *, dialled: bool
-    ) -> tuple[_Link, LinkOpened] | None:
-        """TLS and hello within their time, or the transport closed and None."""
+    ) -> tuple[_Link, LinkOpened] | Exception:
+        """TLS and hello within their time, or the transport closed and what was wrong."""
         guarded = GuardedStream(transport)
         context = self._contexts.client if dialled else self._contexts.server
         stream = trio.SSLStream(guarded, context, server_side=not dialled)
@@ -259,7 +288,7 @@ class Links:
         except (*_STREAM_ERRORS, FrameError, _Refused, trio.TooSlowError) as error:
             self.counters["handshake_failed"] += 1
             self.counters[f"handshake_failed:{type(error).__name__}"] += 1
-            return None
+            return _Reset() if is_reset(error) and not guarded.heard else error
         finally:
             if not opened:
                 await trio.aclose_forcefully(transport)
@@ -279,6 +308,8 @@ class Links:
             raise _Refused(refusal)
         if certificate.node == self._node:
             raise _Refused("it is this node")
+        if certificate.node in self._cut_off:
+            raise _Refused("it is cut off, as an operator asked")
         return certificate
 
     async def _read_hello_untrusted(self, reader: FrameReader, certificate: Certificate) -> None:
@@ -314,6 +345,9 @@ class Links:
         try:
             while (frame := await link.reader.read()) is not None:
                 channel, body = frame
+                self.received.add(len(body))
+                if link.peer in self._cut_off:
+                    continue
                 if channel == MESSAGES:
                     await self._wait_for_room()
                     self._post(MessageReceived(link.id, body))
@@ -334,9 +368,14 @@ class Links:
         try:
             while True:
                 data = link.take()
+                if link.peer in self._cut_off and (data or link.farewell is not None):
+                    if data:
+                        continue
+                    break
                 if data:
                     with trio.fail_after(SEND_S):
                         await link.stream.send_all(data)
+                    self.sent.add(len(data))
                 elif link.farewell is not None:
                     with trio.move_on_after(GOODBYE_S):
                         await link.stream.send_all(link.farewell)

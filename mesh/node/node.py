@@ -27,7 +27,7 @@ from mesh.node.capacity import measure_offer, probe_engines
 from mesh.node.config import Address, NodeConfig
 from mesh.node.discovery import Discovery, advertised_hosts
 from mesh.node.doors import Doors, NodeStatus
-from mesh.node.errors import NodeError
+from mesh.node.errors import NodeError, only_error
 from mesh.node.folder import data_folder, node_page
 from mesh.node.frames import REQUESTS
 from mesh.node.identity import NodeTrust, holds_cluster, open_identity
@@ -98,7 +98,7 @@ async def run_node(
             node = _Node(replace(config, lab=""), trust, founds=founds)
             await node.run(serve_doors, stop)
         except BaseExceptionGroup as group:
-            raise _only_error(group) from None
+            raise only_error(group) from None
 
 
 class _Node:
@@ -128,6 +128,7 @@ class _Node:
             send=lambda link, body: self._links.send(link, REQUESTS, body, bulk=True),
             blobs=self._blobs,
             read_logs=self._read_logs,
+            facts=self._links.facts,
         )
         self._links.requests = self._requests
         self._life: _Life | None = None
@@ -176,6 +177,8 @@ class _Node:
             requests=self._requests,
             links=self._links.peer_links,
             read_logs=self._read_logs,
+            facts=self._links.facts,
+            cut_off=self._links.cut_off if self._config.allow_faults else None,
         )
 
     def _open_doors(self, doors: Doors, urls: list[str]) -> None:
@@ -390,13 +393,3 @@ def _version() -> str:
         return metadata.version("bacalhau-mesh")
     except metadata.PackageNotFoundError:
         return "0"
-
-
-def _only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that a tree of groups holds; the group itself when there are several."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        if len(error.exceptions) != 1:
-            return group
-        error = error.exceptions[0]
-    return error

@@ -22,7 +22,7 @@ async def read_output(executor: Executor, question: LogQuestion) -> LogPart:
         since = partial(logs.offset_since, attempt, question.since_ms)
         offset = await trio.to_thread.run_sync(since)
     with trio.move_on_after(question.wait_s):
-        while executor.holds(attempt) and logs.size_bytes(attempt) <= offset:
+        while executor.holds(attempt) and logs.size_bytes(attempt) <= offset:  # noqa: ASYNC110
             await trio.sleep(LOOK_S)
     # Asked before the file is read: what a program wrote last is read after it has ended.
     running = executor.holds(attempt)

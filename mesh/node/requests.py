@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,11 +31,12 @@ STEP_S = 10.0
 MAX_SERVED = 8
 """Questions of one link answered at a time."""
 MAX_LOG_BYTES = 256 * 1024
+MAX_FACTS = 64
 MAX_OFFSET = (1 << 53) - 1
 """Larger numbers make the system's own calls fail."""
 
 _QUESTION, _ANSWER = 0, 1
-_BLOB, _LOGS = 1, 2
+_BLOB, _LOGS, _FACTS = 1, 2, 3
 _DONE, _REFUSED = 0, 1
 
 WAIT_MAX_S = 5.0
@@ -84,10 +85,12 @@ class Requests:
         send: Callable[[LinkId, bytes], None],
         blobs: BlobStore,
         read_logs: ReadLogs,
+        facts: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._send = send
         self._blobs = blobs
         self._read_logs = read_logs
+        self._facts = facts
         self._ids = itertools.count(1)
         self._asked: dict[int, _Asked] = {}
         self._served: Counter[LinkId] = Counter()
@@ -151,6 +154,15 @@ class Requests:
             if stream in (1, 2) and type(data) is bytes
         ]
         return parts, answer[0], bool(answer[1])
+
+    async def fetch_facts(self, link: LinkId) -> Mapping[str, int]:
+        """Counters of another node's present run, by name. Raises Unavailable."""
+        match await self._ask(link, [_FACTS]):
+            case [dict(facts)]:
+                numbers = ((str(name), one) for name, one in facts.items() if type(one) is int)
+                return dict(itertools.islice(numbers, MAX_FACTS))
+            case _:
+                raise Unavailable("The answer made no sense.")
 
     def frame_untrusted(self, link: LinkId, body: bytes) -> None:
         """One frame of the request channel. Nonsense is counted."""
@@ -231,6 +243,8 @@ class Requests:
                     answer = await self._serve_blob(Digest(raw.hex()), offset, limit)
                 case [2, bytes(raw), int(), int(), int(), int()] if len(raw) == 16:
                     answer = await self._serve_logs(attempt_id_from_bytes(raw), *question[2:])
+                case [3]:
+                    answer = [dict(self._facts())]
                 case _:
                     raise _Answered("that question is not known here")
             self._answer(link, number, [_DONE, *answer])

@@ -19,6 +19,11 @@ class GuardedStream(trio.abc.Stream):
         self._inner = inner
         self._left = float(PREAUTH_BYTES)
 
+    @property
+    def heard(self) -> bool:
+        """Whether a byte came."""
+        return self._left < PREAUTH_BYTES
+
     def trust(self) -> None:
         """The peer has proved itself: no limit from now on."""
         self._left = math.inf
@@ -61,12 +66,21 @@ async def open_listeners(bind: Address) -> list[trio.SocketListener]:
 
 def is_refusal(error: BaseException) -> bool:
     """True when a host answered that nobody listens there: its process is gone, the host is not."""
-    if isinstance(error, ConnectionRefusedError):
+    return _is_always(error, ConnectionRefusedError)
+
+
+def is_reset(error: BaseException) -> bool:
+    """True when a host broke the connection off, as it does for a process that is gone."""
+    return _is_always(error, ConnectionResetError)
+
+
+def _is_always(error: BaseException, kind: type[OSError]) -> bool:
+    if isinstance(error, kind):
         return True
     cause = error.__cause__
     if isinstance(cause, BaseExceptionGroup):
-        return all(is_refusal(one) for one in cause.exceptions)
-    return cause is not None and is_refusal(cause)
+        return all(_is_always(one, kind) for one in cause.exceptions)
+    return cause is not None and _is_always(cause, kind)
 
 
 def _reason(error: OSError) -> str:

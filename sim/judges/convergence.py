@@ -14,7 +14,7 @@ ANSWER_S = 10.0
 
 
 class Convergence(Watcher):
-    """Compares every machine with the first."""
+    """Compares every machine with the first; with a dead one among them nothing can settle."""
 
     def at_rest(self, world: World) -> None:
         _same(world, "holds other logs", {m.name: m.running.ledger.context() for m in world.up()})
@@ -23,6 +23,8 @@ class Convergence(Watcher):
         first = world.up()[0]
         for job in list(first.running.facts.view.jobs):
             answers = {m.name: _reading(world, m.name, job) for m in world.up()}
+            if len(world.up()) < len(world.machines):
+                answers = {name: replace(one, settled=False) for name, one in answers.items()}
             _same(world, f"answers otherwise about {job}", answers)
 
 

@@ -11,7 +11,7 @@ from mesh.gossip.events import Send
 from mesh.gossip.messages import Blobs, Envelopes, Heads, decode_untrusted
 from mesh.ledger.envelope import decode_untrusted as decode_envelope_untrusted
 from mesh.member.commands import JobReading, JobsPage, StopTaken, Submitted
-from scheduler.ids import JobId, NodeId, blob_digest
+from scheduler.ids import Digest, JobId, NodeId, blob_digest
 from sim.judges.oracle import Oracle
 from sim.watcher import Watcher, Wrong
 from sim.world import Ask, Machine, World
@@ -111,11 +111,24 @@ class Durability(Watcher):
     # --- I4 ---------------------------------------------------------------------------------------
 
     def at_rest(self, world: World) -> None:
+        kept = self.kept(world)
+        disks = [self._oracle.on(machine) for machine in world.up()]
         for machine in world.up():
             view = machine.running.facts.view
-            for job, by in self.acknowledged.items():
+            for job in kept:
                 if job not in view.jobs:
+                    by = self.acknowledged[job]
                     raise Wrong("I4", f"{by} acknowledged {job}, {machine.name} does not know it")
             for job, by in self.stopped.items():
-                if not view.jobs[job].stops:
+                excused = not any(job in held.stops for held in disks)
+                if not excused and not view.jobs[job].stops:
                     raise Wrong("I4", f"{by} took a stop of {job}, {machine.name} lacks it")
+
+    def is_blob_kept(self, world: World, blob: Digest) -> bool:
+        """Somebody who is up holds it: a machine that died for good may have been the only one."""
+        return any(blob in self._oracle.on(machine).blobs for machine in world.up())
+
+    def kept(self, world: World) -> list[JobId]:
+        """Acknowledged jobs but those that only the dead knew, or a disk that is gone."""
+        disks = [self._oracle.on(machine) for machine in world.up()]
+        return [job for job in self.acknowledged if any(job in held.births for held in disks)]

@@ -6,7 +6,7 @@ Judges compare members with it. It reads envelopes by the ledger's own reader an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mesh.ledger.envelope import LogKey, StoredEnvelope, decode_untrusted
@@ -18,7 +18,7 @@ from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState
 from scheduler.records import Kind, Record
 from sim.watcher import Watcher
-from sim.world import Machine
+from sim.world import Machine, World
 
 
 @dataclass(slots=True)
@@ -36,6 +36,9 @@ class Held:
     stops: dict[JobId, None] = field(default_factory=dict)
     ended: dict[AttemptId, NodeId] = field(default_factory=dict)
     """Attempts with a terminal record, and who wrote it."""
+    placed: dict[AttemptId, Placed] = field(default_factory=dict)
+    succeeded: dict[tuple[AttemptId, NodeId], Hlc] = field(default_factory=dict)
+    """(attempt, who says so) -> when first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Placed:
     index: int
     term: int
     node: NodeId
+    owner: NodeId
 
 
 class Oracle(Watcher):
@@ -57,8 +61,9 @@ class Oracle(Watcher):
         self._read: dict[bytes, tuple[tuple[Dot, Record], ...]] = {}
         self.held: dict[str, Held] = {}
         self.placed: dict[AttemptId, Placed] = {}
+        """On any disk; at rest only what a machine that is up still holds counts."""
         self.succeeded: dict[tuple[AttemptId, NodeId], Hlc] = {}
-        """(attempt, who says so) -> when first."""
+        """(attempt, who says so) -> when first, likewise."""
 
     def on(self, machine: Machine) -> Held:
         """What this machine's disk holds."""
@@ -73,6 +78,13 @@ class Oracle(Watcher):
             known = self._read[envelope.hash] = () if isinstance(read, Void) else read
         return known
 
+    def own_records(self, machine: Machine, persist: Persist) -> Iterator[tuple[Dot, Record]]:
+        """What the member itself wrote since its start; older records of its own, which an old
+        disk had lost and a peer brought back, are no words of this process."""
+        for envelope in persist.envelopes:
+            if envelope.author == machine.node and envelope.epoch >= machine.running.boot:
+                yield from self.records(envelope)
+
     def written(self, machine: Machine, persist: Persist) -> None:
         held = self.on(machine)
         held.blobs |= dict.fromkeys(digest for digest, _ in persist.blobs)
@@ -83,6 +95,17 @@ class Oracle(Watcher):
             held.ends.setdefault(envelope.key, {})[envelope.last_seq] = envelope.hash
             for dot, record in self.records(envelope):
                 self._hold(held, dot, record)
+
+    def rolled_back(self, machine: Machine) -> None:
+        self.held[machine.name] = Held()
+        for persist in machine.drive.disk.written():
+            self.written(machine, persist)
+
+    def at_rest(self, world: World) -> None:
+        """What only the dead know, or a disk that is gone, is excused."""
+        disks = [self.on(machine) for machine in world.up()]
+        self.placed = {key: one for held in disks for key, one in held.placed.items()}
+        self.succeeded = {key: hlc for held in disks for key, hlc in held.succeeded.items()}
 
     def first_success(self, version: Dot, index: int) -> AttemptId | None:
         """The accepted result of a slot by the rule `first_complete`: the least (time, term, id).
@@ -107,8 +130,14 @@ class Oracle(Watcher):
                 held.stops[body["job"]] = None
             case Kind.ATTEMPT_PLACED:
                 placed = Placed(
-                    body["job"], body["version"], body["index"], body["term"], body["node"]
+                    body["job"],
+                    body["version"],
+                    body["index"],
+                    body["term"],
+                    body["node"],
+                    dot.author,
                 )
+                held.placed[body["attempt"]] = placed
                 self.placed.setdefault(body["attempt"], placed)
             case Kind.ATTEMPT_OBSERVED:
                 self._observe(held, dot, record)
@@ -119,4 +148,5 @@ class Oracle(Watcher):
             held.ended[attempt] = dot.author
         if state is AttemptState.SUCCEEDED:
             key = (attempt, dot.author)
-            self.succeeded[key] = min(self.succeeded.get(key, record.hlc), record.hlc)
+            for known in (held.succeeded, self.succeeded):
+                known[key] = min(known.get(key, record.hlc), record.hlc)

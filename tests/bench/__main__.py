@@ -12,11 +12,13 @@ import os
 import platform
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from tests.bench.figure import Figure, table
 
 HERE = Path(__file__).resolve().parent
+NOTE_CHARS = 120
 RESULT = HERE.parents[1] / "build" / "bench.json"
 
 
@@ -33,11 +35,18 @@ def machine() -> dict[str, object]:
 
 def measure() -> list[Figure]:
     """The figures of all bench modules, in the order of their names."""
-    found = []
+    found: list[Figure] = []
     for path in sorted(HERE.glob("bench_*.py")):
         began_s = time.monotonic()
         print(f"{path.stem} ...", file=sys.stderr, flush=True)
-        found += importlib.import_module(f"tests.bench.{path.stem}").figures()
+        try:
+            for figure in importlib.import_module(f"tests.bench.{path.stem}").figures():
+                found.append(figure)
+        except Exception as error:
+            # One that breaks off is a figure below its floor, and no reason to lose the others.
+            print(traceback.format_exc(), file=sys.stderr)
+            note = f"broke off: {' '.join(repr(error).split())[:NOTE_CHARS]}"
+            found.append(Figure(path.stem, None, "", 0, "less", note=note))
         print(f"{path.stem} took {time.monotonic() - began_s:.1f} s", file=sys.stderr, flush=True)
     return found
 

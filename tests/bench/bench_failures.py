@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
 from tests.bench.figure import Figure
-from tests.bench.stage import SLEEP, Client, family, job_body, mesh_of, program
-from tests.system.mesh_processes import Mesh, Node, until
+from tests.bench.stage import SLEEP, Client, job_body, mesh_of, program
+from tests.system.mesh_processes import JOBS, Mesh, Node, until
 
 NODES = ("first", "second", "third", "fourth", "fifth")
 REPEATS = 3
@@ -18,7 +20,7 @@ PATIENCE_S = 30.0
 """Over twice the greatest floor: what has not happened by then does not."""
 LOOK_S = 0.005
 TRIES = 20
-"""Submissions until one runs at the node that accepted it: of three that may, one does soon."""
+"""Submissions until one runs at the node that accepted it: of two that may, one does soon."""
 
 Strike = Callable[[Node], None]
 
@@ -59,8 +61,9 @@ def _figure(name: str, values_s: list[float | None], floor_s: float, peer: str) 
 
 
 def _freeze(node: Node) -> None:
-    """The whole of what stands for its host; `Node.end` wakes it to end it."""
-    for process in family(node):
+    """All that stands for its host. `Node.workers` notes the workers: frozen they do not see their
+    node end, and are ended when the mesh is left."""
+    for process in (psutil.Process(node.pid), *node.workers()):
         process.send_signal(signal.SIGSTOP)
 
 
@@ -85,15 +88,21 @@ def _strike_owner(mesh: Mesh, strike: Strike) -> float | None:
 
     The job runs at its owner, so that there is something to place once both are gone.
     """
-    owner, module = mesh["fourth"], program(SLEEP)
-    with Client(owner) as client:
-        client.keep(module)
-        for _ in range(TRIES):
-            job = client.submit(job_body(module, on=["first", "fourth", "fifth"]))
-            if _running_on(client, job) == owner.name:
+    module = program(SLEEP)
+    body = job_body(module, on=["fourth", "fifth"])
+    name = "fourth"
+    for _ in range(TRIES):
+        with Client(mesh[name]) as client:
+            client.keep(module)
+            job = client.submit(body)
+            ran_on = _running_on(client, job)
+            if ran_on == name:
                 break
-        else:
-            raise AssertionError(f"of {TRIES} jobs none was placed at its owner")
+            client.call("DELETE", f"{JOBS}/{job}", b"{}")
+            name = ran_on
+    else:
+        raise AssertionError(f"of {TRIES} jobs none was placed at its owner")
+    owner = mesh[name]
     with Client(mesh["first"]) as client:
         until(lambda: client.executions(job)[0]["Mesh"]["State"] == "Running", "it is known")
         strike(owner)

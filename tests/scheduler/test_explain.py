@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from scheduler.explain import (
-    explain_choice,
     expiry_sentence,
+    explain_choice,
     explain_score,
     explain_verdict,
     explain_waiting,
@@ -88,6 +88,8 @@ def test_waiting_counts_many_nodes_and_shortens_unknown_ones():
 
 def test_waiting_without_verdicts():
     assert "no node is known" in explain_waiting(Waiting(1, (), possible=True), NAMES)
+    queued = Waiting(1, (_verdict(0, Refusal.CAPACITY),), possible=True, position=3)
+    assert explain_waiting(queued, NAMES).endswith("; number 3 in the queue.")
     assert "its turn" in explain_waiting(Waiting(1, (_verdict(0, None),), possible=True), NAMES)
 
 

@@ -19,7 +19,7 @@ from scheduler.jobs import (
     Source,
     Verdict,
 )
-from scheduler.ranking import FULL, LARGE_BYTES, WEIGHTS, Standing, demand, rank
+from scheduler.ranking import FULL, LARGE_BYTES, WEIGHTS, Standing, bytes_there, demand, rank
 from tests.scheduler.histories import ANN, BEN, reading, spec
 
 DIGEST = "a" * 64
@@ -161,3 +161,10 @@ def test_locality_of_small_inputs_does_not() -> None:
 def test_the_weights_leave_locality_the_last_word() -> None:
     others = sum(weight for name, weight in WEIGHTS.items() if name != "locality")
     assert 2 * others < WEIGHTS["locality"]
+
+
+def test_bytes_that_surely_are_there() -> None:
+    exact = reading(ANN, data=(DataEntry("/data/boats/7", 900),))
+    above = reading(BEN, data=(DataEntry("/data/boats", 5000),))
+    assert bytes_there(spec(inputs=(LOCAL,)), [exact, above]) == {ANN: 900, BEN: 299}
+    assert bytes_there(spec(), [exact, above]) == {}

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sim.__main__ import main
-from sim.faults import draw
+from sim.drawing import draw
 from sim.report import Report, verdict_lines
 from sim.trial import Trial
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mesh.member.member import Member
-from sim.faults import Fault, Plan, draw
+from sim.drawing import draw
+from sim.faults import Fault, Plan
 from sim.trial import Outcome, Trial
 from sim.world import World
 

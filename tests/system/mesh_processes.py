@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from tests.runtime.programs import assemble
 
@@ -37,15 +37,20 @@ Found = TypeVar("Found")
 
 
 def until(
-    look: Callable[[], Found], what: str, *, patience_s: float = PATIENCE_S, told: object = ""
+    look: Callable[[], Found],
+    what: str,
+    *,
+    patience_s: float = PATIENCE_S,
+    told: Callable[[], object] = str,
 ) -> Found:
-    """The first true answer of `look`; AssertionError naming `what` when none comes in time."""
+    """The first true answer of `look`; AssertionError naming `what`, with what is `told` by then,
+    when none comes in time."""
     deadline_s = time.monotonic() + patience_s
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline_s, f"not within {patience_s:g} s: {what} {told}"
+        assert time.monotonic() < deadline_s, f"not within {patience_s:g} s: {what} {told()}"
         time.sleep(LOOK_S)
 
 
@@ -168,6 +173,16 @@ class Api:
         nodes = self.get(NODES)["Nodes"]
         return {one["Mesh"]["Name"]: one["Mesh"]["State"] for one in nodes}
 
+    def sees(self, state: str, *names: str, patience_s: float = PATIENCE_S) -> None:
+        """Once this node sees all of these members in this state."""
+        wanted = dict.fromkeys(names, state)
+        until(
+            lambda: wanted.items() <= self.peers().items(),
+            f"{', '.join(names)} {state}",
+            patience_s=patience_s,
+            told=self.peers,
+        )
+
 
 def state_of(document: Any) -> str:
     """The state of a job in the answer of `Api.job`."""
@@ -249,6 +264,7 @@ class Node:
         self._command += ["--data-dir", str(self.data_dir), "--api", "127.0.0.1:0"]
         self._command += [*(("--bind", bind) if bind else ()), *options]
         self._started: list[subprocess.Popen[bytes]] = []
+        self._begun: list[subprocess.Popen[str]] = []
         self._workers: list[psutil.Process] = []
 
     def start(self) -> Node:
@@ -318,6 +334,19 @@ class Node:
         environment = {"BACALHAU_API_HOST": host, "BACALHAU_API_PORT": port}
         return command(*arguments, environment=environment, patience_s=patience_s)
 
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """The same, not waited for; ended with the mesh."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mesh", *arguments, "--data-dir", str(self.data_dir)],
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._begun.append(process)
+        return process
+
     def run_socket(self, *arguments: str) -> Done:
         """The same through the Unix socket, which reaches into other network namespaces."""
         return command(*arguments, "--data-dir", str(self.data_dir))
@@ -343,10 +372,11 @@ class Node:
     def end(self) -> None:
         """Whatever it is doing."""
         for process in self._started:
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
+        for client in self._begun:
+            client.kill()
+            client.communicate()
         for worker in self._workers:
             if is_alive(worker):
                 worker.kill()
@@ -432,10 +462,5 @@ class Mesh:
         for node in nodes:
             node.ready()
         for node in nodes:
-            until(
-                lambda node=node: node.api.peers() == dict.fromkeys(self.nodes, "alive"),
-                f"{node.name} sees all the others",
-                patience_s=patience_s,
-                told=node.said(),
-            )
+            node.api.sees("alive", *self.nodes, patience_s=patience_s)
         return self

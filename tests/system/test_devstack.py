@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.system.mesh_processes import (
@@ -24,7 +24,6 @@ from tests.system.mesh_processes import (
     placed_on,
     scripted_job,
     state_of,
-    until,
 )
 
 pytestmark = [pytest.mark.real("loopback")]
@@ -64,10 +63,9 @@ def test_a_mesh_of_five_completes_a_job_of_twenty(
     apis = [Api(Path(json.loads(page.read_text())["api_socket"])) for page in pages]
     names = {f"node-{number}" for number in range(1, NODES + 1)}
     for api in apis:
-        until(lambda api=api: api.peers() == dict.fromkeys(names, "alive"), "all five have met")
+        api.sees("alive", *names)
     job = apis[0].run(scripted_job(200, Count=COUNT, resources={"CPU": "100m", "Memory": "1mb"}))
     for api in apis:
-        until(lambda api=api: api.job(job) is not None, "each has heard of it")
         done = api.finished(job)
         assert state_of(done) == "Completed", message_of(done)
         assert execution_states(done) == ["Succeeded"] * COUNT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.system.mesh_processes import (
     executions,
     is_alive,
     message_of,
+    placed_on,
     scripted_job,
     state_of,
     until,
@@ -94,7 +96,7 @@ def test_an_attempt_on_a_killed_peer_is_told_once_it_is_back(mesh: Mesh) -> None
     job = north.api.run(wasm_job(module, Constraints=only_south, Name="spins"), module)
     north.api.running(job)
     _kill_with_workers(south)
-    until(lambda: north.api.peers()["south"] == "unreachable", "north notices")
+    north.api.sees("unreachable", "south")
     south.start().ready()
 
     def told() -> bool:
@@ -111,6 +113,36 @@ def test_an_attempt_on_a_killed_peer_is_told_once_it_is_back(mesh: Mesh) -> None
     until(lambda: _nothing_runs(south), "and obeyed")
 
 
+def test_the_others_do_the_work_of_a_dead_node(mesh: Mesh) -> None:
+    """North owns the job and runs a part of it: both are taken over."""
+    mesh.started("north", "south", "east")
+    north, south = mesh["north"], mesh["south"]
+    job = north.api.run(scripted_job(2000, Count=3, Name="taken-over"))
+
+    def all_run() -> bool:
+        return execution_states(north.api.job(job)) == ["Running"] * 3
+
+    until(all_run, "each node runs a part")
+    assert sorted(placed_on(north.api.job(job))) == ["east", "north", "south"]
+    north.kill()
+    done = south.api.finished(job)
+    assert state_of(done) == "Completed", message_of(done)
+    north.start()
+    mesh.met()
+    (told,) = [
+        one
+        for one in executions(until(lambda: _told_by_north(south, job), "north tells what it lost"))
+        if one["Mesh"]["NodeName"] == "north" and one["Mesh"]["State"] == "Failed"
+    ]
+    assert told["Mesh"]["Reason"] == "node_restart"
+    assert state_of(south.api.job(job)) == "Completed"
+
+
+def _told_by_north(node: Node, job: str) -> Any:
+    document = node.api.job(job)
+    return document if "Failed" in execution_states(document) else None
+
+
 def test_a_mesh_that_dies_as_a_whole_comes_back_as_a_whole(mesh: Mesh) -> None:
     mesh.started("north", "south", "east")
     jobs = {node.api.run(scripted_job(Name=node.name)) for node in mesh.nodes.values()}
@@ -120,9 +152,9 @@ def test_a_mesh_that_dies_as_a_whole_comes_back_as_a_whole(mesh: Mesh) -> None:
         node.start()
     mesh.met()
     for node in mesh.nodes.values():
-        until(lambda node=node: set(node.api.jobs()) == jobs, f"{node.name} knows all jobs")
         for job in jobs:
             assert state_of(node.api.finished(job)) == "Completed"
+        assert set(node.api.jobs()) == jobs
 
 
 def _labels(node: Node, name: str) -> dict[str, str]:

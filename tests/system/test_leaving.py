@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
+from tests.runtime.programs import assemble
 from tests.system.mesh_processes import (
+    PATIENCE_S,
     Mesh,
     execution_states,
     is_alive,
@@ -25,7 +28,7 @@ SILENT_S = 8.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_node_says_goodbye(mesh: Mesh, number: signal.Signals) -> None:
+def test_a_stopped_node_says_goodbye(mesh: Mesh, number: signal.Signals, tmp_path: Path) -> None:
     mesh.started("north", "south")
     north, south = mesh["north"], mesh["south"]
     job = south.api.run_program("spin")
@@ -33,25 +36,40 @@ def test_a_stopped_node_says_goodbye(mesh: Mesh, number: signal.Signals) -> None
     node, other = (north, south) if placed == ["north"] else (south, north)
     workers = node.workers()
     assert workers
+    waiting = node.begin("wasm", "run", str(_spinning(tmp_path)))
+    until(lambda: len(node.api.jobs()) == 2, "a client waits at it")
     begun_s = time.monotonic()
     assert node.terminate(number) == 0
     took_s = time.monotonic() - begun_s
     # Seen at once, since it said so: silence would take seconds to be believed.
-    until(
-        lambda: other.api.peers()[node.name] == "left", "its peer sees it left", patience_s=2
-    )
+    other.api.sees("left", node.name, patience_s=2)
     assert took_s < STOP_S
+    told, _ = waiting.communicate(timeout=PATIENCE_S)
+    assert waiting.returncode == 3, told
+    assert "Traceback" not in told
+    assert "the job goes on" in told
     assert not any(map(is_alive, workers))
     assert node.page is None
     assert "will return" in node.said()
     assert f"peer {_short(node)} left" in other.said()
-    # What ran there is told once it is back, and goes on.
+
+    def goes_on_elsewhere() -> bool:
+        document = other.api.job(job)
+        states = dict(zip(placed_on(document), execution_states(document), strict=True))
+        return states.get(other.name) == "Running"
+
+    until(goes_on_elsewhere, "its peer runs what it ran")
     node.start().ready()
-    until(lambda: other.api.peers()[node.name] == "alive", "it is back")
-    until(lambda: "Failed" in execution_states(other.api.job(job)), "what became of the attempt")
-    other.api.running(job)
+    other.api.sees("alive", node.name)
+    until(lambda: "Failed" in execution_states(other.api.job(job)), "it tells what it cut off")
     other.api.stop_job(job)
     assert state_of(other.api.finished(job)) == "Stopped"
+
+
+def _spinning(folder: Path) -> Path:
+    path = folder / "spin.wasm"
+    path.write_bytes(assemble("spin"))
+    return path
 
 
 def _short(node) -> str:
@@ -64,7 +82,7 @@ def test_a_suspended_node_is_unreachable_and_then_alive_again(mesh: Mesh) -> Non
     east.process.send_signal(signal.SIGSTOP)
     stopped_s = time.monotonic()
     for node in (north, south):
-        until(lambda node=node: node.api.peers()["east"] == "unreachable", f"{node.name} misses it")
+        node.api.sees("unreachable", "east")
         job = node.api.run_program("exit_0")
         done = node.api.finished(job)
         assert state_of(done) == "Completed"

@@ -71,7 +71,7 @@ def test_two_hosts_meet_split_and_heal(mesh: Mesh, hosts: TwoHosts, tmp_path: Pa
 
     hosts.cut()
     for node, other in ((ship, "shore"), (shore, "ship")):
-        until(lambda node=node, other=other: node.api.peers()[other] == "unreachable", "the cut")
+        node.api.sees("unreachable", other)
     alone = {}
     for node in (ship, shore):
         job = node.api.run_program("two_streams", Name=f"alone-on-{node.name}")

@@ -53,7 +53,7 @@ def _assembled(name: str) -> bytes:
         ("divide", [], "trap", "divide by zero"),
         ("recurse", [], "trap", "stack"),
         ("exit_3", [], "exit_code", "with code 3"),
-        ("spin", ["--timeout", "1"], "deadline", "1 s"),
+        ("spin", ["--timeout", "1"], "total_timeout", "1 s"),
         ("grow", ["--memory", "64mb"], "out_of_memory", "Resources.Memory"),
         ("huge", ["--memory", "64mb"], "out_of_memory", "Resources.Memory"),
         ("unknown_import", [], "module_invalid", "frobnicate"),
@@ -80,6 +80,16 @@ def test_a_failed_program_is_one_clear_sentence(
     assert "State       Failed" in described.stdout
     assert f"Message     {sentence}" in described.stdout
     assert sentence in done.stderr
+
+
+@pytest.mark.usefixtures("_unharmed")
+def test_an_endless_loop_ends_at_its_deadline(node: Node) -> None:
+    job = node.api.run_program("spin", timeouts={"ExecutionTimeout": 1})
+    node.api.running(job)
+    done = node.api.finished(job)
+    assert state_of(done) == "Failed"
+    assert executions(done)[0]["Mesh"]["Reason"] == "deadline"
+    assert "1 s" in message_of(done)
 
 
 @pytest.mark.usefixtures("_unharmed")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from mesh.edge.cli.errors import CommandFailed, Exit
 
@@ -26,6 +26,7 @@ QUIET_S = 45.0
 """A feed says something every 15 s: three silences mean that nobody is there."""
 CHUNK_BYTES = 1 << 20
 FIRST_ERROR_STATUS = 400
+PARTIAL, BEYOND_THE_END = 206, 416
 
 Query = Mapping[str, str | int | Sequence[str]]
 
@@ -159,11 +160,20 @@ class NodeApi:
         headers = {"Content-Type": "application/octet-stream"}
         return self._json("PUT", path, None, content, headers)
 
-    def download(self, path: str) -> Iterator[bytes]:
-        """A body in pieces."""
-        with self._opened("GET", path) as response:
+    def download(self, path: str, *, begin: int = 0) -> tuple[int, Iterator[bytes]]:
+        """A body in pieces, from a place on: where the answer begins, and what comes."""
+        headers = {"Range": f"bytes={begin}-"} if begin else {}
+        response = self._opened("GET", path, headers=headers)
+        if response.status == BEYOND_THE_END:
+            return self.download(path)
+        return (begin if response.status == PARTIAL else 0), self._pieces(response)
+
+    def _pieces(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
+        with response:
             while chunk := self._read(response, CHUNK_BYTES):
                 yield chunk
+            if response.length:
+                raise self._broken(http.client.IncompleteRead(b"", response.length))
 
     def events(self, path: str, query: Query | None = None, *, deadline_s: float) -> Iterator[Any]:
         """The documents of a feed of server-sent events, until it ends.
@@ -207,7 +217,7 @@ class NodeApi:
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise self._broken(error) from None
-        if response.status >= FIRST_ERROR_STATUS:
+        if response.status >= FIRST_ERROR_STATUS and response.status != BEYOND_THE_END:
             raise _refusal(response.status, self._read(response, None), self.endpoint)
         return response
 
@@ -269,13 +279,3 @@ def _refusal(status: int, raw: bytes, endpoint: Endpoint) -> CommandFailed:
         return CommandFailed(f"{endpoint} answered {status} without a reason", Exit.NO_NODE)
     bad = status in (400, 413, 415, 422)
     return CommandFailed(message, Exit.BAD_INPUT if bad else Exit.JOB_FAILED, hint)
-
-
-def job_path(job: str, *rest: str) -> str:
-    """Bacalhau's address of a job, whose id or name may hold anything."""
-    return "/".join(["/api/v1/orchestrator/jobs", quote(job, safe=""), *rest])
-
-
-def mesh_job_path(job: str, *rest: str) -> str:
-    """The mesh's own address of a job."""
-    return "/".join(["/api/v1/mesh/jobs", quote(job, safe=""), *rest])

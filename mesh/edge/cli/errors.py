@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 
 
@@ -31,3 +32,14 @@ class CommandFailed(Exception):
 def bad_input(message: str, hint: str = "") -> CommandFailed:
     """What the user wrote cannot be used."""
     return CommandFailed(message, Exit.BAD_INPUT, hint)
+
+
+def report(failure: CommandFailed) -> int:
+    """Tell why a command failed, on stderr; its exit code."""
+    from mesh.edge.render import plain
+
+    for line in failure.message.splitlines():
+        print(f"Error: {plain(line)}", file=sys.stderr)
+    if failure.hint:
+        print(f"Hint: {plain(failure.hint)}", file=sys.stderr, flush=True)
+    return int(failure.code)

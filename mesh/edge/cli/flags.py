@@ -7,8 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mesh.edge.cli.errors import bad_input
-from scheduler.constraints import parse_selector_untrusted
-from scheduler.errors import SelectorError
 
 DEFAULT_INPUT_TARGET = "/inputs"
 """Bacalhau's."""
@@ -37,6 +35,9 @@ def pairs(texts: Iterable[str], flag: str) -> dict[str, str]:
 
 def constraints(text: str) -> list[Document]:
     """Selector text as a job's constraints."""
+    from scheduler.constraints import parse_selector_untrusted
+    from scheduler.errors import SelectorError
+
     try:
         found = parse_selector_untrusted(text)
     except SelectorError as error:

@@ -1,4 +1,4 @@
-"""`job list | describe | get | logs | stop | explain`."""
+"""`job list | describe | get | ls | logs | stop | explain | wait`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from mesh.edge import render
-from mesh.edge.cli.connect import job_path, mesh_job_path
 from mesh.edge.cli.options import (
     ClientCommand,
     JobArgument,
@@ -20,7 +19,9 @@ from mesh.edge.cli.options import (
     say,
     show,
 )
+from mesh.edge.cli.paths import job_path, mesh_job_path
 from mesh.edge.cli.run import JOBS, job_run
+from mesh.edge.cli.runflags import DEFAULT_WAIT_S, WaitingCommand
 
 LIST_LIMIT = 10
 """Bacalhau's."""
@@ -28,7 +29,7 @@ HIDDEN = "bacalhau_canary!=true"
 """Jobs that Bacalhau's own monitoring submits are not listed, as there."""
 
 job = typer.Typer(no_args_is_help=True, help="Submit jobs, look at them, fetch their results.")
-job.command("run", cls=ClientCommand)(job_run)
+job.command("run", cls=WaitingCommand)(job_run)
 
 
 @job.command("list", cls=ClientCommand)
@@ -102,10 +103,21 @@ def job_logs(
     tail: Annotated[
         bool, typer.Option("-t", "--tail", help="Only what is printed from now on.")
     ] = False,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", min=0, help="Of what is there, only the last lines.")
+    ] = 0,
+    since: Annotated[
+        str, typer.Option("--since", metavar="AGO|TIME", help="As 10m, 2h30m or a date with time.")
+    ] = "",
     namespace: NamespaceOption = "",
 ) -> None:
-    """Print a job's output: its stdout to stdout, its stderr to stderr."""
-    from mesh.edge.cli.loglines import copy_logs
+    """Print a job's output: its stdout to stdout, its stderr to stderr.
+
+    With -f as it comes, from whatever node runs it, until the job is over.
+    """
+    import time
+
+    from mesh.edge.cli.loglines import copy_logs, parse_since
 
     copy_logs(
         connect(ctx),
@@ -114,6 +126,8 @@ def job_logs(
         namespace=namespace,
         follow=follow,
         tail=tail,
+        lines=lines,
+        since_s=parse_since(since, time.time()),
     )
 
 
@@ -134,18 +148,83 @@ def job_stop(
         print(f"{name} was stopped before" if already else f"{name} is stopped")
 
 
+ResultArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID[/PATH]", help="A job's id, the beginning of one, or its name; what of it."
+    ),
+]
+ExecutionOption = Annotated[
+    str, typer.Option("-e", "--execution-id", help="What this execution left, accepted or not.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="What every execution left.")]
+
+
 @job.command("get", cls=ClientCommand)
 def job_get(
     ctx: typer.Context,
-    job_id: JobArgument,
+    target: ResultArgument,
     output_dir: Annotated[
         Path | None,
         typer.Option("--output-dir", help="Where to write; ./job-ID if not given."),
     ] = None,
+    execution_id: ExecutionOption = "",
+    everything: AllOption = False,
     namespace: NamespaceOption = "",
 ) -> None:
-    """Fetch a job's results from whatever node has them, and check every byte."""
-    from mesh.edge.cli.results import fetch_results
+    """Fetch a job's results from whatever node has them, and check every byte.
 
-    folder = fetch_results(connect(ctx), job_id, namespace, output_dir)
+    Of a part that failed, what it left. A transfer that broke off goes on where it was.
+    """
+    from mesh.edge.cli.results import Wish, fetch_results, parse_target
+
+    wish = Wish(*parse_target(target), execution_id, everything, namespace)
+    folder = fetch_results(connect(ctx), wish, output_dir)
     print(f"Results are in {folder}")
+
+
+@job.command("ls", cls=ClientCommand)
+def job_ls(
+    ctx: typer.Context,
+    target: ResultArgument,
+    execution_id: ExecutionOption = "",
+    everything: AllOption = False,
+    namespace: NamespaceOption = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List what a job's executions left."""
+    from mesh.edge.cli.results import Wish, list_results, parse_target
+
+    wish = Wish(*parse_target(target), execution_id, everything, namespace)
+    items = list_results(connect(ctx), wish)
+    show(items, output, lambda width: render.result_table(items, width))
+
+
+@job.command("wait", cls=ClientCommand)
+def job_wait(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="Until every member has confirmed how it ended.")
+    ] = False,
+    wait_timeout_secs: Annotated[
+        int,
+        typer.Option("--wait-timeout-secs", min=0, help="Wait so long at most; then exit code 4."),
+    ] = DEFAULT_WAIT_S,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False,
+    namespace: NamespaceOption = "",
+) -> None:
+    """Wait until a job is over; exit code 0 if it completed, 1 if not."""
+    from mesh.edge.cli.progress import final_code, final_sentence, wait_for_job
+
+    last = wait_for_job(
+        connect(ctx),
+        job_id,
+        timeout_s=wait_timeout_secs,
+        quiet=quiet,
+        namespace=namespace,
+        settled=settled,
+    )
+    if not quiet:
+        say(final_sentence(last["Job"]))
+    raise typer.Exit(final_code(last["Job"]))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from typing import Any, TextIO
 
 from mesh.edge import render
-from mesh.edge.cli.connect import NodeApi, WaitedTooLong, mesh_job_path
-from mesh.edge.cli.errors import CommandFailed, Exit
+from mesh.edge.cli.connect import NodeApi, WaitedTooLong
+from mesh.edge.cli.errors import CommandFailed, Exit, bad_input
 from mesh.edge.cli.options import parameters, say
+from mesh.edge.cli.paths import mesh_job_path
 
 STDERR = 2
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_AGO = re.compile(r"(?:[0-9]{1,9}[smhd])+")
+_AGO_PART = re.compile(r"([0-9]+)([smhd])")
 NO_LIMIT_S = 10 * 365 * 86_400.0
 
 
@@ -23,6 +28,8 @@ def copy_logs(
     namespace: str = "",
     follow: bool = False,
     tail: bool = False,
+    lines: int = 0,
+    since_s: int = 0,
     timeout_s: float = NO_LIMIT_S,
 ) -> None:
     """Copy until the node ends the feed. CommandFailed: 1 with its reason, 4 on time-out."""
@@ -31,6 +38,8 @@ def copy_logs(
         namespace=namespace,
         follow="true" if follow else "",
         tail="true" if tail else "",
+        lines=lines,
+        since=since_s,
     )
     deadline_s = time.monotonic() + timeout_s
     short = render.short_id(job)
@@ -46,6 +55,31 @@ def copy_logs(
     except KeyboardInterrupt:
         say(f"\nThe job goes on. Stop it with: bacalhau-mesh job stop {short}")
         raise
+
+
+def parse_since(text: str, now_s: float) -> int:
+    """`90s`, `10m`, `2h30m`, `3d` ago, a time with date, or Unix seconds: Unix seconds; 0 for "".
+
+    CommandFailed for anything else.
+    """
+    if not text:
+        return 0
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    if _AGO.fullmatch(text):
+        ago_s = sum(int(number) * _UNITS_S[unit] for number, unit in _AGO_PART.findall(text))
+        return max(int(now_s - ago_s), 1)
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+        # A time without a zone is that of the person who typed it.
+        return max(int(moment.timestamp()), 1)
+    except (ValueError, OverflowError):
+        raise bad_input(
+            f"--since {text!r} is no time",
+            "Write how long ago, as 90s, 10m, 2h30m or 3d, or a time as 2030-01-31T12:00:00Z",
+        ) from None
 
 
 def _show(frame: Any) -> None:

@@ -6,13 +6,15 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from mesh.edge.cli.connect import NodeApi, choose_endpoint
+if TYPE_CHECKING:
+    from mesh.edge.cli.connect import NodeApi
 
 NARROW, WIDE = 80, 100_000
 """Columns where the terminal does not say, and where there is none."""
@@ -40,32 +42,71 @@ class ClientCommand(TyperCommand):
     """A command that talks to a node: it takes the flags that say to which one."""
 
     def __init__(self, *args: Any, params: Sequence[Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, params=[*(params or ()), *_endpoint_options()], **kwargs)
+        super().__init__(*args, params=[*(params or ()), *map(kept_option, ENDPOINT)], **kwargs)
 
 
-def _endpoint_options() -> list[TyperOption]:
-    return [
-        _endpoint_option("--api-host", "The node's API: a host, HOST:PORT or a URL.", str),
-        _endpoint_option("--api-port", "The port of the node's API.", int),
-        _endpoint_option("--data-dir", "Ask the node that runs on this folder.", str),
-    ]
+@dataclass(frozen=True, slots=True)
+class KeptFlag:
+    """A flag that several commands share: `ctx.meta` has its value under the long name."""
+
+    names: str
+    """As `-f,--follow`, or `--wait/--no-wait`."""
+    help: str
+    kind: Any = str
+    metavar: str | None = None
+    repeated: bool = False
+    default: Any = None
+    """"", 0 or False by kind where it is not given."""
+    least: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The long name."""
+        return self.names.rpartition(",")[2].partition("/")[0]
 
 
-def _endpoint_option(name: str, text: str, kind: type) -> TyperOption:
-    def keep(ctx: typer.Context, param: Any, value: Any) -> Any:
-        ctx.meta[name] = value
-        return value
+ENDPOINT: Sequence[KeptFlag] = (
+    KeptFlag("--api-host", "The node's API: a host, HOST:PORT or a URL."),
+    KeptFlag("--api-port", "The port of the node's API.", int),
+    KeptFlag("--data-dir", "Ask the node that runs on this folder."),
+)
 
-    return TyperOption(param_decls=[name], type=kind, help=text, callback=keep, expose_value=False)
+
+def kept_option(flag: KeptFlag) -> TyperOption:
+    """The flag as an option of a command."""
+
+    def keep(ctx: typer.Context, param: Any, value: Any) -> None:
+        if flag.least is not None and value < flag.least:
+            raise typer.BadParameter(f"{value} is below {flag.least}", ctx=ctx, param=param)
+        ctx.meta[flag.key] = list(value) if flag.repeated else value
+
+    switch = flag.kind is bool
+    default = flag.default
+    if default is None and not flag.repeated:
+        default = {str: "", int: 0, bool: False}[flag.kind]
+    return TyperOption(
+        param_decls=flag.names.split(","),
+        type=flag.kind,
+        is_flag=switch,
+        multiple=flag.repeated,
+        metavar=flag.metavar,
+        default=default,
+        help=flag.help,
+        callback=keep,
+        expose_value=False,
+        show_default=bool(default) and not switch,
+    )
 
 
 def connect(ctx: typer.Context) -> NodeApi:
     """The node that the command line, the environment or the machine names."""
+    from mesh.edge.cli.connect import NodeApi, choose_endpoint
+
     return NodeApi(
         choose_endpoint(
-            api_host=ctx.meta.get("--api-host") or "",
-            api_port=ctx.meta.get("--api-port"),
-            data_dir=ctx.meta.get("--data-dir") or "",
+            api_host=ctx.meta["--api-host"],
+            api_port=ctx.meta["--api-port"] or None,
+            data_dir=ctx.meta["--data-dir"],
         )
     )
 

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from mesh.edge import render
-from mesh.edge.cli.connect import NodeApi, WaitedTooLong, mesh_job_path
+from mesh.edge.cli.connect import NodeApi, WaitedTooLong
 from mesh.edge.cli.errors import CommandFailed, Exit
-from mesh.edge.cli.options import say
+from mesh.edge.cli.options import parameters, say
+from mesh.edge.cli.paths import mesh_job_path
 
 
 class _Screen(Protocol):
@@ -66,14 +67,24 @@ def _screen(*, quiet: bool) -> Iterator[_Screen]:
             yield _Live(console, status)
 
 
-def wait_for_job(api: NodeApi, job: str, *, timeout_s: float, quiet: bool = False) -> Any:
-    """Follow a job until it is over: the last change. CommandFailed (4) when time is up."""
+def wait_for_job(
+    api: NodeApi,
+    job: str,
+    *,
+    timeout_s: float,
+    quiet: bool = False,
+    namespace: str = "",
+    settled: bool = False,
+) -> Any:
+    """Follow a job until it is over, or with `settled` until every member has confirmed that: the
+    last change. CommandFailed (4) when time is up."""
     deadline_s = time.monotonic() + timeout_s
     told: dict[str, str] = {}
     last: Any = None
     try:
         with _screen(quiet=quiet) as screen:
-            for change in api.events(mesh_job_path(job, "follow"), deadline_s=deadline_s):
+            query = parameters(namespace=namespace, settled="true" if settled else "")
+            for change in api.events(mesh_job_path(job, "follow"), query, deadline_s=deadline_s):
                 last = change
                 new = render.progress_lines(change, told)
                 told |= new

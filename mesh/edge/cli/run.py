@@ -1,52 +1,43 @@
-"""`wasm run` and `job run`: a job made, submitted and waited for."""
+"""`wasm run`, `docker run` and `job run`: a job made, submitted and waited for."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mesh.edge.cli import flags
-from mesh.edge.cli.connect import NodeApi
 from mesh.edge.cli.errors import CommandFailed, Exit, bad_input
-from mesh.edge.cli.options import ClientCommand, connect, say, yaml_text
+from mesh.edge.cli.options import connect, say, yaml_text
+from mesh.edge.cli.runflags import (
+    RunCommand,
+    Waiting,
+    input_sources,
+    job_of,
+    waiting_of,
+)
+from mesh.edge.render import plain_lines
+
+if TYPE_CHECKING:
+    from mesh.edge.cli.connect import NodeApi
 
 MAX_MODULE_BYTES = 100 << 20
 """What a node takes in one upload."""
-DEFAULT_WAIT_S = 600
-"""Bacalhau's."""
 JOBS = "/api/v1/orchestrator/jobs"
 Document = dict[str, Any]
 
 wasm = typer.Typer(no_args_is_help=True, help="Run WebAssembly modules.")
+docker = typer.Typer(no_args_is_help=True, help="Run containers.")
 
 Texts = list[str]
-IdOnly = Annotated[bool, typer.Option("--id-only", help="Print the job's id and nothing else.")]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the job is over.")]
-WaitTimeout = Annotated[
-    int,
-    typer.Option("--wait-timeout-secs", min=0, help="Wait so long at most; then exit code 4."),
-]
-Follow = Annotated[bool, typer.Option("-f", "--follow", help="Show the output while it runs.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and print the job, send nothing.")]
+Arguments = Annotated[Texts | None, typer.Argument(help="Arguments; after -- any text.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What to do once the job is taken."""
-
-    wait: bool
-    timeout_s: int
-    id_only: bool
-    follow: bool
-
-
-@wasm.command("run", cls=ClientCommand)
+@wasm.command("run", cls=RunCommand)
 def wasm_run(
     ctx: typer.Context,
     module: Annotated[
@@ -56,48 +47,7 @@ def wasm_run(
             help="A local file, a URI as of --input, or the path of a module that an input mounts.",
         ),
     ],
-    args: Annotated[Texts | None, typer.Argument(help="Arguments; after -- any text.")] = None,
-    name: Annotated[str, typer.Option("--name", help="The job's own name.")] = "",
-    namespace: Annotated[str, typer.Option("--namespace", help="Where its name is unique.")] = (
-        "default"
-    ),
-    priority: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,
-    labels: Annotated[
-        Texts | None, typer.Option("-l", "--labels", metavar="K=V", help="A label of the job.")
-    ] = None,
-    count: Annotated[int, typer.Option("--count", help="How many partitions to run.")] = 1,
-    constraints: Annotated[
-        str, typer.Option("--constraints", help="Which nodes: site=north,arch in (amd64,arm64).")
-    ] = "",
-    env: Annotated[
-        Texts | None, typer.Option("-e", "--env", metavar="K=V", help="A variable for the program.")
-    ] = None,
-    inputs: Annotated[
-        Texts | None,
-        typer.Option(
-            "-i",
-            "--input",
-            metavar="URI[:TARGET]",
-            help="Data for the program, also as src=URI,dst=PATH,opt=K=V; /inputs if no target.",
-        ),
-    ] = None,
-    outputs: Annotated[
-        Texts | None,
-        typer.Option("-o", "--output", metavar="NAME:PATH", help="A folder to keep as a result."),
-    ] = None,
-    publisher: Annotated[
-        str, typer.Option("-p", "--publisher", help="Where results go; the mesh if not given.")
-    ] = "",
-    cpu: Annotated[str, typer.Option("--cpu", help="Cores: 500m, 0.5, 2.")] = "",
-    memory: Annotated[str, typer.Option("--memory", help="512mb, 2GiB.")] = "",
-    disk: Annotated[str, typer.Option("--disk", help="1gb.")] = "",
-    gpu: Annotated[str, typer.Option("--gpu", help="Whole devices.")] = "",
-    network: Annotated[str, typer.Option("--network", help="none, http, full, ...")] = "",
-    domains: Annotated[
-        Texts | None, typer.Option("--domain", help="A host that --network http may reach.")
-    ] = None,
-    timeout: Annotated[int, typer.Option("--timeout", help="Seconds in all.")] = 0,
-    queue_timeout: Annotated[int, typer.Option("--queue-timeout", help="Seconds unplaced.")] = 0,
+    args: Arguments = None,
     entry_point: Annotated[
         str, typer.Option("--entry-point", help="The function that is called.")
     ] = "_start",
@@ -105,59 +55,50 @@ def wasm_run(
         Texts | None,
         typer.Option("-I", "--import-modules", help="A module to link, given like MODULE."),
     ] = None,
-    wait: Wait = True,
-    wait_timeout_secs: WaitTimeout = DEFAULT_WAIT_S,
-    id_only: IdOnly = False,
-    follow: Follow = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Run a WebAssembly module on the node that suits it best, and wait for the result."""
-    sources = [flags.input_source(text) for text in inputs or ()]
+    sources = input_sources(ctx)
     mounted = [source["Target"] for source in sources]
     blobs: dict[str, bytes] = {}
-    entry = _mount(module, "/main.wasm", sources, mounted, blobs)
-    imports = [
-        _mount(text, f"/{Path(text).name}", sources, mounted, blobs)
-        for text in import_modules or ()
-    ]
-    job: Document = {
-        "Name": name,
-        "Namespace": namespace,
-        "Type": "batch",
-        "Priority": priority,
-        "Count": count,
-        "Labels": flags.pairs(labels or (), "--labels"),
-        "Constraints": flags.constraints(constraints),
-        "Tasks": [
-            {
-                "Name": "main",
-                "Engine": {
-                    "Type": "wasm",
-                    "Params": {
-                        "EntryModule": entry,
-                        "Entrypoint": entry_point,
-                        "Parameters": list(args or ()),
-                        "ImportModules": imports,
-                    },
-                },
-                "Publisher": flags.publisher(publisher),
-                "Env": flags.pairs(env or (), "--env"),
-                "InputSources": sources,
-                "ResultPaths": [flags.result_path(text) for text in outputs or ()],
-                "Resources": _given(CPU=cpu, Memory=memory, Disk=disk, GPU=gpu),
-                "Network": _given(Type=network or ("HTTP" if domains else ""), Domains=domains),
-                "Timeouts": _given(TotalTimeout=timeout, QueueTimeout=queue_timeout),
-            }
+    params = {
+        "EntryModule": _mount(module, "/main.wasm", sources, mounted, blobs),
+        "Entrypoint": entry_point,
+        "Parameters": list(args or ()),
+        "ImportModules": [
+            _mount(text, f"/{Path(text).name}", sources, mounted, blobs)
+            for text in import_modules or ()
         ],
     }
-    if not job["Tasks"][0]["Network"]:
-        del job["Tasks"][0]["Network"]
-    waiting = Waiting(wait, wait_timeout_secs, id_only, follow)
-    run_document(ctx, job, blobs, waiting, dry_run=dry_run)
+    run_document(ctx, job_of(ctx, {"Type": "wasm", "Params": params}, sources), blobs)
 
 
-def _given(**values: Any) -> Document:
-    return {name: value for name, value in values.items() if value}
+@docker.command("run", cls=RunCommand)
+def docker_run(
+    ctx: typer.Context,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="NAME[:TAG], NAME@DIGEST or an image id.")
+    ],
+    args: Arguments = None,
+    entrypoint: Annotated[
+        Texts | None,
+        typer.Option("--entrypoint", help="Instead of the image's own; repeated, one word each."),
+    ] = None,
+    workdir: Annotated[
+        str, typer.Option("-w", "--workdir", help="Where the program starts, an absolute path.")
+    ] = "",
+) -> None:
+    """Run a container on the node that suits it best, and wait for the result.
+
+    An image that a node's engine has is used as it is; no registry is asked for it.
+    """
+    params = {
+        "Image": image,
+        "Entrypoint": list(entrypoint or ()),
+        "Parameters": list(args or ()),
+        "WorkingDirectory": workdir,
+    }
+    engine = {"Type": "docker", "Params": {key: one for key, one in params.items() if one}}
+    run_document(ctx, job_of(ctx, engine, input_sources(ctx)), {})
 
 
 def _mount(
@@ -205,42 +146,37 @@ def job_run(
     file: Annotated[
         str, typer.Argument(metavar="FILE|-", help="A job in YAML or JSON; - reads stdin.")
     ],
-    wait: Wait = True,
-    wait_timeout_secs: WaitTimeout = DEFAULT_WAIT_S,
-    id_only: IdOnly = False,
-    follow: Follow = False,
-    dry_run: DryRun = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run a named job again also where nothing changed.")
+    ] = False,
 ) -> None:
-    """Submit the job of a file, and wait for the result."""
+    """Submit the job of a file, and wait for the result. A name that is there is updated."""
     from mesh.edge.cli.jobfile import read_job_file
 
-    document = read_job_file(file)
-    waiting = Waiting(wait, wait_timeout_secs, id_only, follow)
-    run_document(ctx, document, {}, waiting, dry_run=dry_run)
+    run_document(ctx, read_job_file(file), {}, force=force)
 
 
 def run_document(
-    ctx: typer.Context,
-    document: Document,
-    blobs: dict[str, bytes],
-    waiting: Waiting,
-    *,
-    dry_run: bool,
+    ctx: typer.Context, document: Document, blobs: dict[str, bytes], *, force: bool = False
 ) -> None:
     """Check, send, wait; ends the command with the job's exit code."""
-    if dry_run:
-        print(yaml_text(_checked(document)), end="")
+    waiting = waiting_of(ctx)
+    if waiting.dry_run:
+        stored = job_as_stored(document)
+        print(yaml_text(stored), end="")
+        if stored["Name"]:
+            say(_what_would_change(connect(ctx), document))
         return
     api = connect(ctx)
     for digest, content in blobs.items():
         api.put_file(f"/api/v1/mesh/blobs/{digest}", content)
-    job = _submit(api, document, id_only=waiting.id_only)
+    job = _submit(api, document, id_only=waiting.id_only, force=force)
     if waiting.wait:
-        raise typer.Exit(_wait(api, job, waiting))
+        raise typer.Exit(wait_until_over(api, job, waiting))
 
 
-def _checked(document: Document) -> Document:
-    """The job as a node would store it."""
+def job_as_stored(document: Document) -> Document:
+    """The job as a node would store it. CommandFailed with every problem of it."""
     from scheduler.errors import SpecError
     from scheduler.spec import job_document, parse_job_untrusted
 
@@ -250,18 +186,34 @@ def _checked(document: Document) -> Document:
         raise bad_input(str(error)) from None
 
 
-def _submit(api: NodeApi, document: Document, *, id_only: bool) -> str:
+def _what_would_change(api: NodeApi, document: Document) -> str:
+    """What submitting a named job would do, for the person at the terminal."""
+    try:
+        changes = str(api.send("PUT", f"{JOBS}/diff", {"Job": document})["Diff"])
+    except CommandFailed as failure:
+        if failure.code is Exit.NO_NODE:
+            return f"Whether it would change a job is not known: {failure}"
+        return "It would be a new job"
+    if not changes:
+        return "It would change nothing: the job of this name is the same"
+    return "It would change the job of this name:\n" + plain_lines(changes.rstrip("\n"))
+
+
+def _submit(api: NodeApi, document: Document, *, id_only: bool, force: bool) -> str:
     # One key for both tries: a submission whose answer was lost is not made twice.
-    body = {"Job": document, "IdempotencyToken": secrets.token_hex(16)}
+    body = {"Job": document, "Force": force, "IdempotencyToken": secrets.token_hex(16)}
     answer = api.send_again("PUT", JOBS, body)
     job = str(answer["JobID"])
     for warning in answer["Warnings"] or ():
         say(f"Warning: {warning}")
-    print(job if id_only else f"Job submitted: {job}", flush=True)
+    number = answer["Mesh"]["JobVersion"]
+    version = f", version {number}" if number > 1 else ""
+    print(job if id_only else f"Job submitted: {job}{version}", flush=True)
     return job
 
 
-def _wait(api: NodeApi, job: str, waiting: Waiting) -> Exit:
+def wait_until_over(api: NodeApi, job: str, waiting: Waiting) -> Exit:
+    """Show what becomes of the job until it is over; the exit code that it deserves."""
     from mesh.edge.cli.progress import final_code, final_sentence, wait_for_job
 
     begun_s = time.monotonic()

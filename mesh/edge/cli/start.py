@@ -2,94 +2,50 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
-from mesh.edge.cli.errors import CommandFailed, Exit, bad_input
-
-if TYPE_CHECKING:
-    from mesh.node.config import NodeConfig
+from mesh.edge.cli.errors import CommandFailed, Exit
+from mesh.edge.join import FLAGS, Flag, start_node
 
 Texts = list[str]
 MAX_NODES = 50
 """Each is a process of its own on one machine."""
 
 
-def join(
-    lab: Annotated[
-        str,
-        typer.Option("--lab", help="The secret that all nodes of one mesh share; - reads stdin."),
-    ] = "",
-    name: Annotated[str, typer.Option("--name", help="Shown to people; the host's if none.")] = "",
-    data_dir: Annotated[
-        str, typer.Option("--data-dir", help="Everything the node keeps; ~/.bacalhau-mesh.")
-    ] = "",
-    bind: Annotated[
-        str,
-        typer.Option("--bind", metavar="HOST[:PORT]", help="For peers; all interfaces, port 1235."),
-    ] = "",
-    api: Annotated[
-        str, typer.Option("--api", metavar="HOST:PORT", help="For clients; 127.0.0.1:1234.")
-    ] = "",
-    label: Annotated[
-        Texts | None, typer.Option("--label", metavar="K=V", help="A label of this node.")
-    ] = None,
-    allow_path: Annotated[
-        Texts | None,
-        typer.Option(
-            "--allow-path", metavar="GLOB[:ro|rw]", help="Data here that jobs may use in place."
-        ),
-    ] = None,
-    peer: Annotated[
-        Texts | None,
-        typer.Option("--peer", metavar="HOST:PORT", help="A member to try besides those found."),
-    ] = None,
-    no_mdns: Annotated[
-        bool, typer.Option("--no-mdns", help="Do not look for peers on the local network.")
-    ] = False,
-    config: Annotated[
-        str, typer.Option("--config", help="Settings in YAML; DATA_DIR/config.yaml if none.")
-    ] = "",
-) -> None:
+class JoinCommand(TyperCommand):
+    """`join` with the flags of the one table; it is this one that shows them."""
+
+    def __init__(self, *args: Any, params: Sequence[Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, params=[*(params or ()), *map(_option, FLAGS)], **kwargs)
+
+
+def _option(flag: Flag) -> TyperOption:
+    def keep(ctx: typer.Context, param: Any, value: Any) -> None:
+        ctx.meta[flag.setting] = list(value) if flag.repeated else value or None
+
+    return TyperOption(
+        param_decls=[flag.name],
+        type=bool if flag.switch else str,
+        is_flag=flag.switch,
+        multiple=flag.repeated,
+        metavar=flag.metavar or None,
+        help=flag.help,
+        callback=keep,
+        expose_value=False,
+    )
+
+
+def join(ctx: typer.Context) -> None:
     """Start a node: it finds the others of its mesh, or founds one of its own.
 
     Every flag can be a variable too, as BACALHAU_MESH_NAME, or a key of the settings file.
     """
-    from mesh.node.config import ConfigError, load_config
-
-    flags = {
-        "lab": lab,
-        "name": name,
-        "data_dir": data_dir,
-        "bind": bind,
-        "api": api,
-        "label": label,
-        "allow_path": allow_path,
-        "peer": peer,
-        "no_mdns": no_mdns or None,
-        "config": config,
-    }
-    try:
-        settings = load_config(flags)
-    except ConfigError as error:
-        raise bad_input(str(error)) from None
-    _run(settings)
-
-
-def _run(config: NodeConfig) -> None:
-    import trio
-
-    from mesh.edge.http.server import AddressUnusable, serve_doors
-    from mesh.node.errors import NodeError
-    from mesh.node.node import run_node
-
-    try:
-        trio.run(partial(run_node, config, serve_doors=serve_doors))
-    except (NodeError, AddressUnusable) as error:
-        raise bad_input(str(error)) from None
+    start_node({flag.setting: ctx.meta[flag.setting] for flag in FLAGS})
 
 
 def devstack(

@@ -8,14 +8,14 @@ import secrets
 from collections.abc import Iterable
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh.edge import node_documents
-from mesh.edge.http import agent, jobs, logs, mesh, nodes
+from mesh.edge.http import agent, history, jobs, logs, members, mesh, nodes, openapi
 from mesh.edge.http.errors import API_COMPONENT, Refused, error_response, refused_response
 from mesh.member.commands import Problem
 from mesh.node.doors import Doors
@@ -30,7 +30,10 @@ log = logging.getLogger("mesh.edge.http")
 def make_app(doors: Doors) -> ASGIApp:
     """The API over one node's doors."""
     app = Starlette(
-        routes=[*agent.ROUTES, *jobs.ROUTES, *logs.ROUTES, *nodes.ROUTES, *mesh.ROUTES],
+        routes=[
+            *(*agent.ROUTES, *jobs.ROUTES, *history.ROUTES, *logs.ROUTES, *nodes.ROUTES),
+            *(*mesh.ROUTES, *members.ROUTES, *openapi.ROUTES),
+        ],
         exception_handlers={
             Refused: refused_response,
             HTTPException: refused_response,
@@ -54,7 +57,7 @@ class Envelope:
     def __init__(self, app: ASGIApp, doors: Doors, system: str, machine: str) -> None:
         self._app = app
         self._doors = doors
-        self._headers = {
+        headers = {
             "Vary": "Origin",
             "X-Bacalhau-Git-Version": node_documents.GIT_VERSION,
             "X-Bacalhau-Git-Commit": node_documents.GIT_COMMIT,
@@ -62,6 +65,10 @@ class Envelope:
             "X-Bacalhau-Build-OS": system,
             "X-Bacalhau-Arch": machine,
         }
+        self._headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in headers.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -78,10 +85,8 @@ class Envelope:
             if message["type"] == "http.response.body":
                 answered = not message.get("more_body", False)
             if message["type"] == "http.response.start":
-                ours = MutableHeaders(scope=message)
-                ours["X-Request-Id"] = request_id
-                for name, value in self._headers.items():
-                    ours[name] = value
+                told = (b"x-request-id", request_id.encode("latin-1"))
+                message["headers"] = [*message.get("headers", ()), told, *self._headers]
             await send(message)
 
         problem = foreign_problem(headers, self._doors.status.api_addresses)

@@ -32,12 +32,6 @@ def not_found(message: str, *, hint: str = "", component: str = API_COMPONENT) -
     return Refused(Problem("NotFound", message, hint=hint, status=404, component=component))
 
 
-def not_yet(what: str) -> Refused:
-    """A call of Bacalhau's that this release does not answer."""
-    message = f"this release of bacalhau-mesh cannot {what} yet"
-    return Refused(Problem("NotImplemented", message, status=501, component=API_COMPONENT))
-
-
 def error_response(
     problem: Problem, request_id: str, details: Mapping[str, str] | None = None
 ) -> JSONResponse:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,13 +11,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mesh.edge import documents
-from mesh.edge.http.errors import bad_request, not_yet
+from mesh.edge.http.errors import bad_request
 from mesh.edge.http.reading import (
+    JOBS,
     base_url,
+    body_flag,
+    body_number,
     body_text,
     doors_of,
     expect,
     find_job,
+    job_of,
     node_names,
     path_id,
     query_choice,
@@ -30,10 +32,15 @@ from mesh.edge.http.reading import (
 )
 from mesh.member.commands import (
     AttemptReading,
-    HistoryItem,
+    DiffJob,
+    JobDiff,
     JobReading,
     JobsPage,
+    JobVersions,
     ListJobs,
+    ListVersions,
+    Reran,
+    RerunJob,
     StopJob,
     StopTaken,
     SubmitJob,
@@ -46,8 +53,6 @@ from scheduler.spec import named_blobs, parse_job_untrusted
 
 PUSHED_BYTES = 1 << 20
 """A spec and the modules it names travel with the job's birth up to this size together."""
-HISTORY_PAGE = 100
-"""Bacalhau's page of history when no limit is given."""
 MAX_KEY_CHARS = 256
 EXECUTION_ORDERS = ("created_at", "modified_at", "create_time", "modify_time")
 INCLUDES = ("history", "executions")
@@ -59,9 +64,7 @@ INCLUDES = ("history", "executions")
 async def submit(request: Request) -> Response:
     """PUT or POST orchestrator/jobs."""
     body = await read_object(request, ("Job", "Force"))
-    document = body.get("Job")
-    if document is None:
-        raise bad_request("the body has no Job", hint='Send {"Job": {...}}', code="ValidationError")
+    document = _job_of_body(body)
     key = body_text(body, "IdempotencyToken") or request.headers.get("idempotency-key", "")
     if len(key) > MAX_KEY_CHARS:
         raise bad_request(f"the idempotency key is longer than {MAX_KEY_CHARS} characters")
@@ -74,7 +77,7 @@ async def submit(request: Request) -> Response:
             key=key,
             submitter=client,
             blobs=await _pushed_blobs(doors, document),
-            meta=_server_meta(doors, client),
+            force=body_flag(body, "Force"),
         )
     )
     submitted = expect(reply, Submitted)
@@ -83,14 +86,43 @@ async def submit(request: Request) -> Response:
             "JobID": submitted.job,
             "EvaluationID": documents.evaluation_id(submitted.job),
             "Warnings": list(submitted.warnings) or None,
+            "Mesh": {"JobVersion": submitted.version_number, "Created": submitted.created},
         }
     )
 
 
-def _server_meta(doors: Doors, client: str) -> dict[str, str]:
-    node = doors.status.node
-    meta = {"bacalhau.org/orchestrator.id": node, "bacalhau.org/requester.id": node}
-    return meta | ({"bacalhau.org/client.instance.id": client} if client else {})
+async def diff(request: Request) -> Response:
+    """PUT orchestrator/jobs/diff: what submitting this job would change."""
+    body = await read_object(request, ("Job",))
+    command = DiffJob(_job_of_body(body), namespace=body_text(body, "Namespace"))
+    found = expect(await doors_of(request).ask(command), JobDiff)
+    text = "".join(f"{line}\n" for line in found.changes)
+    return JSONResponse({"Diff": text, "Warnings": None})
+
+
+async def rerun(request: Request) -> Response:
+    """PUT orchestrator/jobs/{id}/rerun: the next version, with the spec of the one named."""
+    body = await read_object(request, ("JobVersion", "Reason"), optional=True)
+    number = body_number(body, "JobVersion")
+    namespace = body_text(body, "Namespace") or query_text(request, "namespace")
+    doors = doors_of(request)
+    job = await find_job(doors, path_id(request), namespace, version_number=number, attempts=False)
+    command = RerunJob(job.id, job.namespace, number, body_text(body, "Reason"))
+    reran = expect(await doors.ask(command), Reran)
+    return JSONResponse(
+        {
+            "EvaluationID": documents.evaluation_id(reran.job),
+            "JobID": reran.job,
+            "JobVersion": reran.version_number,
+            "Warnings": None,
+        }
+    )
+
+
+def _job_of_body(body: Mapping[str, Any]) -> Any:
+    if body.get("Job") is None:
+        raise bad_request("the body has no Job", hint='Send {"Job": {...}}', code="ValidationError")
+    return body["Job"]
 
 
 async def _pushed_blobs(doors: Doors, document: Any) -> tuple[bytes, ...]:
@@ -157,7 +189,7 @@ async def get_job(request: Request) -> Response:
     for part in include:
         if part not in INCLUDES:
             raise bad_request(f"include takes history and executions, not {part[:40]!r}")
-    job = await _job_of(request, history="history" in include)
+    job = await job_of(request, attempts="executions" in include, history="history" in include)
     document = documents.job_document(job, await node_names(doors_of(request), (job,)))
     answer: documents.Document = {"Job": document, "Mesh": documents.job_mesh_document(job)}
     if "history" in include:
@@ -167,17 +199,6 @@ async def get_job(request: Request) -> Response:
     if "executions" in include:
         answer["Executions"] = documents.page(_executions(job, job.attempts, request, document))
     return JSONResponse(answer)
-
-
-async def _job_of(request: Request, *, history: bool = False) -> JobReading:
-    """The job of the address; a version of it that is not there is 404."""
-    version = query_number(request, "job_version")
-    query_flag(request, "all_job_versions")
-    namespace = query_text(request, "namespace")
-    job = await find_job(doors_of(request), path_id(request), namespace, history=history)
-    if version > job.version_number:
-        raise bad_request(f"the job has no version {version}: its latest is {job.version_number}")
-    return job
 
 
 def _executions(
@@ -198,7 +219,7 @@ async def list_executions(request: Request) -> Response:
     limit = query_number(request, "limit")
     order = query_choice(request, "order_by", EXECUTION_ORDERS)
     reverse = query_flag(request, "reverse")
-    job = await _job_of(request)
+    job = await job_of(request)
     keys: Mapping[bool, Callable[[AttemptReading], int]] = {
         True: lambda one: one.modified_ms,
         False: lambda one: one.created_ms,
@@ -210,97 +231,22 @@ async def list_executions(request: Request) -> Response:
     )
 
 
-async def history(request: Request) -> Response:
-    """GET orchestrator/jobs/{id}/history.
-
-    The token is empty only when everything was told and the job is over: clients wait for that.
-    """
-    limit = query_number(request, "limit") or HISTORY_PAGE
-    since_s = query_number_long(request, "since")
-    events = query_choice(request, "event_type", ("all", "job", "execution")) or "all"
-    attempt = query_text(request, "execution_id")
-    after = _read_token(query_text(request, "next_token"))
-    job = await _job_of(request, history=True)
-    wanted = [
-        item
-        for item in job.history
-        if item.seq > after
-        and item.time_ms >= since_s * 1000
-        and (events == "all" or item.level.lower().startswith(events))
-        and (item.attempt or "").startswith(attempt)
-    ]
-    told = wanted[:limit]
-    finished = job.state.terminal and len(told) == len(wanted)
-    token = "" if finished else _write_token(_told_to(told, wanted, job.history, after))
-    return JSONResponse(
-        documents.page([documents.history_document(item, job.id) for item in told], token)
-    )
-
-
-def _told_to(
-    told: list[HistoryItem],
-    wanted: list[HistoryItem],
-    everything: tuple[HistoryItem, ...],
-    after: int,
-) -> int:
-    """The seq that the next page begins after: what was filtered out is not looked at again."""
-    if len(told) < len(wanted):
-        return told[-1].seq
-    return max((item.seq for item in everything), default=after)
-
-
-def query_number_long(request: Request, name: str) -> int:
-    """Unix seconds."""
-    text = query_text(request, name)
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise bad_request(f"{name} must be a time in whole seconds since 1970, not {text[:40]!r}")
-    return int(text or 0)
-
-
-def _write_token(seq: int) -> str:
-    return base64.urlsafe_b64encode(f"h:{seq}".encode()).decode("ascii").rstrip("=")
-
-
-def _read_token(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
-        kind, _, seq = text.partition(":")
-        if kind == "h" and seq.isdigit() and len(seq) <= 15:
-            return int(seq)
-    except (binascii.Error, ValueError):
-        pass
-    raise bad_request(
-        f"next_token {token[:40]!r} is not one of this call's",
-        hint="Use the NextToken of the page before, or none to begin again",
-    )
-
-
 async def list_versions(request: Request) -> Response:
-    """GET orchestrator/jobs/{id}/versions: there is one."""
-    return JSONResponse(documents.page([documents.job_document(await _job_of(request))]))
+    """GET orchestrator/jobs/{id}/versions: each as it ended, the winning one last."""
+    job = await job_of(request, attempts=False)
+    reply = await doors_of(request).ask(ListVersions(job.id, job.namespace))
+    versions = expect(reply, JobVersions).versions
+    return JSONResponse(documents.page([documents.job_document(one) for one in versions]))
 
 
 async def results(request: Request) -> Response:
     """GET orchestrator/jobs/{id}/results: one archive per accepted result."""
-    job = await _job_of(request)
+    job = await job_of(request)
     base = base_url(request)
     found = (documents.published_result(one, base) for one in job.attempts if one.accepted)
     return JSONResponse(documents.page([one for one in found if one is not None]))
 
 
-async def diff(request: Request) -> Response:
-    """PUT orchestrator/jobs/diff."""
-    raise not_yet("compare a job with a stored one")
-
-
-async def rerun(request: Request) -> Response:
-    """PUT orchestrator/jobs/{id}/rerun."""
-    raise not_yet("run a job again: submit it under a new name")
-
-
-JOBS = "/api/v1/orchestrator/jobs"
 ROUTES = [
     Route(JOBS, submit, methods=["PUT", "POST"]),
     Route(JOBS, list_jobs),
@@ -308,7 +254,6 @@ ROUTES = [
     Route(f"{JOBS}/{{id}}", get_job),
     Route(f"{JOBS}/{{id}}", stop, methods=["DELETE"]),
     Route(f"{JOBS}/{{id}}/rerun", rerun, methods=["PUT"]),
-    Route(f"{JOBS}/{{id}}/history", history),
     Route(f"{JOBS}/{{id}}/executions", list_executions),
     Route(f"{JOBS}/{{id}}/versions", list_versions),
     Route(f"{JOBS}/{{id}}/results", results),

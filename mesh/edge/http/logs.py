@@ -7,8 +7,10 @@ for stderr. On the socket each is a text frame and has a newline after it; then 
 from __future__ import annotations
 
 import codecs
+import io
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -24,15 +26,22 @@ from mesh.edge.http.reading import (
     find_job,
     path_id,
     query_flag,
+    query_number,
+    query_seconds,
     query_text,
 )
 from mesh.member.commands import AttemptReading, JobReading
 from mesh.node.doors import BlobUnavailable, Doors
+from mesh.node.requests import LogPart
+from scheduler.ids import AttemptId, JobId
 from scheduler.jobs import AttemptState
 
 CHUNK_BYTES = 64 << 10
-LOOK_AGAIN_S = 0.1
-"""Output comes from a file, perhaps of another node: there is nothing to wait on."""
+WAIT_S = 5.0
+"""How long a node keeps a question for output while it has none."""
+LOOK_AGAIN_S = 0.5
+"""A node that has not begun an attempt, or cannot be reached, is asked so often: its records tell
+sooner when that changes."""
 NEVER_RAN = (AttemptState.REFUSED, AttemptState.CANCELLED)
 Frame = dict[str, object]
 
@@ -41,15 +50,40 @@ Frame = dict[str, object]
 class _Wish:
     """What the query asks for."""
 
-    execution: str
-    follow: bool
-    tail: bool
+    execution: str = ""
+    follow: bool = False
+    tail: bool = False
+    """Only what is printed from now on."""
+    lines: int = 0
+    """Of what is there, only so many lines at the end; 0 for all."""
+    since_ms: int = 0
+    version_number: int = 0
+    all_versions: bool = False
 
 
 def _wish(connection: HTTPConnection) -> _Wish:
+    execution = query_text(connection, "execution_id")
     tail = query_flag(connection, "tail")
     follow = query_flag(connection, "follow") or tail
-    return _Wish(query_text(connection, "execution_id"), follow, tail)
+    return _Wish(
+        execution=execution,
+        follow=follow,
+        tail=tail,
+        lines=query_number(connection, "lines"),
+        since_ms=1000 * query_seconds(connection, "since"),
+        version_number=query_number(connection, "job_version"),
+        all_versions=query_flag(connection, "all_job_versions") or bool(execution),
+    )
+
+
+async def _find(doors: Doors, job: str, namespace: str, wish: _Wish) -> JobReading:
+    return await find_job(
+        doors,
+        job,
+        namespace,
+        version_number=wish.version_number,
+        all_versions=wish.all_versions,
+    )
 
 
 # --- the two ways to read -------------------------------------------------------------------------
@@ -75,7 +109,7 @@ async def _send_frames(socket: WebSocket) -> None:
     doors = doors_of(socket)
     try:
         wish = _wish(socket)
-        job = await find_job(doors, path_id(socket), query_text(socket, "namespace"))
+        job = await _find(doors, path_id(socket), query_text(socket, "namespace"), wish)
         async for frame in _frames(doors, job, wish):
             if frame is not None:
                 await socket.send_text(_text(frame) + "\n")
@@ -95,7 +129,7 @@ async def log_feed(request: Request) -> Response:
     """GET mesh/jobs/{id}/logs: the same frames as server-sent events."""
     doors = doors_of(request)
     wish = _wish(request)
-    job = await find_job(doors, path_id(request), query_text(request, "namespace"))
+    job = await _find(doors, path_id(request), query_text(request, "namespace"), wish)
     headers = {"Cache-Control": "no-store"}
     feed = _events(doors, job, wish)
     return StreamingResponse(feed, media_type="text/event-stream", headers=headers)
@@ -132,28 +166,58 @@ def _error(message: str) -> Frame:
 async def _frames(doors: Doors, job: JobReading, wish: _Wish) -> AsyncIterator[Frame | None]:
     """The frames, in order; None whenever there was nothing new for a while.
 
-    Raises Refused or BlobUnavailable.
+    Who follows without naming an execution is told of those that take over the same part of the
+    job, and of no more once the job is over. Raises Refused or BlobUnavailable.
     """
     attempt = _choose(job, wish)
     while attempt is None:
         yield None
-        with trio.move_on_after(STILL_HERE_S):
-            await doors.wait_job_changed(job.id, job.revision)
-        job = await find_job(doors, job.id, job.namespace)
+        job = await _after_change(doors, job, STILL_HERE_S)
+        job = await _find(doors, job.id, job.namespace, wish)
         attempt = _choose(job, wish)
+    told = {attempt.id}
+    while True:
+        async for frame in _frames_of(doors, attempt, wish):
+            yield frame
+        if not wish.follow or wish.execution:
+            return
+        job = await _every_attempt(doors, job.id)
+        while (successor := _successor(job, attempt, told)) is None:
+            if job.state.terminal or _reading(job, attempt).accepted:
+                return
+            yield None
+            job = await _after_change(doors, job, STILL_HERE_S)
+        attempt = successor
+        told.add(attempt.id)
+        wish = _Wish(follow=True)
+
+
+async def _frames_of(
+    doors: Doors, attempt: AttemptReading, wish: _Wish
+) -> AsyncIterator[Frame | None]:
+    """The frames of one attempt. Raises Refused or BlobUnavailable."""
     # A character may be cut in two by the end of a chunk: each stream has its own decoder.
     decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (1, 2)}
+    last_lines = LastLines(wish.lines) if wish.lines else None
     offset = await _end_of(doors, attempt) if wish.tail else 0
     over = False
     while True:
-        parts, offset, ended = await doors.read_logs(
-            attempt.id, attempt.node, offset=offset, limit=CHUNK_BYTES
-        )
+        patient = wish.follow and not over and last_lines is None
+        part = await _read(doors, attempt, offset, wish, patient=patient)
+        if part is None:
+            return
+        parts, offset, ended = part
         for stream, data in parts:
             if line := decoders[stream].decode(data):
-                yield {"value": {"Type": stream, "Line": line}}
+                if last_lines is not None:
+                    last_lines.add(stream, line)
+                else:
+                    yield _line(stream, line)
         if parts:
             continue
+        for stream, line in () if last_lines is None else last_lines:
+            yield _line(stream, line)
+        last_lines = None
         if over or not wish.follow:
             return
         # A node that has not begun an attempt has no output to come either: only its record tells
@@ -161,7 +225,89 @@ async def _frames(doors: Doors, job: JobReading, wish: _Wish) -> AsyncIterator[F
         over = ended and await _is_over(doors, attempt)
         if not over:
             yield None
-            await trio.sleep(LOOK_AGAIN_S)
+
+
+async def _read(
+    doors: Doors, attempt: AttemptReading, offset: int, wish: _Wish, *, patient: bool
+) -> LogPart | None:
+    """Some output. None when its node is away and another attempt has taken over, or none will."""
+    while True:
+        try:
+            return await doors.read_logs(
+                attempt.id,
+                attempt.node,
+                offset=offset,
+                limit=CHUNK_BYTES,
+                wait_s=WAIT_S if patient else 0.0,
+                since_ms=wish.since_ms,
+            )
+        except BlobUnavailable:
+            if not wish.follow:
+                raise
+            job = await _every_attempt(doors, attempt.job)
+            if _successor(job, attempt, {attempt.id}) is not None:
+                return None
+            if job.state.terminal:
+                raise
+            await _after_change(doors, job, LOOK_AGAIN_S)
+
+
+async def _after_change(doors: Doors, job: JobReading, wait_s: float) -> JobReading:
+    """The job once it has changed, or after a while."""
+    with trio.move_on_after(wait_s):
+        await doors.wait_job_changed(job.id, job.revision)
+    return await _every_attempt(doors, job.id)
+
+
+async def _every_attempt(doors: Doors, job: JobId) -> JobReading:
+    """Of all versions: the one that is read may be superseded meanwhile."""
+    return await find_job(doors, job, "", all_versions=True)
+
+
+def _successor(
+    job: JobReading, attempt: AttemptReading, told: Collection[AttemptId]
+) -> AttemptReading | None:
+    """Another attempt of the same part that has something to tell; the newest."""
+    others = [
+        one
+        for one in job.attempts
+        if (one.version_number, one.index) == (attempt.version_number, attempt.index)
+        and one.id not in told
+        and one.observation.state not in NEVER_RAN
+        and one.created_ms >= attempt.created_ms
+    ]
+    return max(others, key=lambda one: (one.created_ms, one.id), default=None)
+
+
+def _reading(job: JobReading, attempt: AttemptReading) -> AttemptReading:
+    return next((one for one in job.attempts if one.id == attempt.id), attempt)
+
+
+def _line(stream: int, text: str) -> Frame:
+    return {"value": {"Type": stream, "Line": text}}
+
+
+class LastLines:
+    """The last lines of both streams together, in the order in which they began."""
+
+    def __init__(self, count: int) -> None:
+        self._lines: deque[tuple[int, list[str]]] = deque(maxlen=count)
+        self._open: dict[int, list[str]] = {}
+
+    def add(self, stream: int, text: str) -> None:
+        """More output: a line ends with its line feed, in whatever pieces it comes."""
+        for piece in io.StringIO(text, newline="\n"):
+            pieces = self._open.get(stream)
+            if pieces is None:
+                pieces = self._open[stream] = []
+                self._lines.append((stream, pieces))
+            pieces.append(piece)
+            if piece.endswith("\n"):
+                del self._open[stream]
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        for stream, pieces in self._lines:
+            yield stream, "".join(pieces)
 
 
 def _choose(job: JobReading, wish: _Wish) -> AttemptReading | None:
@@ -197,8 +343,11 @@ async def _end_of(doors: Doors, attempt: AttemptReading) -> int:
 
 
 async def _is_over(doors: Doors, attempt: AttemptReading) -> bool:
-    job = await find_job(doors, attempt.job, "")
-    return all(one.observation.state.terminal for one in job.attempts if one.id == attempt.id)
+    """Whether its record says so, at the latest when that changes or after a while."""
+    job = await _every_attempt(doors, attempt.job)
+    if not _reading(job, attempt).observation.state.terminal:
+        job = await _after_change(doors, job, LOOK_AGAIN_S)
+    return _reading(job, attempt).observation.state.terminal
 
 
 async def not_upgraded(request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import trio
@@ -20,6 +20,7 @@ from mesh.edge.http.reading import (
     find_job,
     node_names,
     path_id,
+    query_flag,
     query_text,
 )
 from mesh.member.commands import (
@@ -118,22 +119,38 @@ async def _fetch(doors: Doors, digest: Digest, holders: tuple[NodeId, ...]) -> P
 
 
 async def job_results(request: Request) -> Response:
-    """GET mesh/jobs/{id}/results: the manifest of every accepted result, in order of index."""
+    """GET mesh/jobs/{id}/results: the manifest of every accepted result, in order of index.
+
+    Of a part that has none, what its newest execution left, such as one that failed; with
+    `execution_id`, an id or a prefix of one, that one's; with `all` every execution's.
+    """
     doors = doors_of(request)
-    job = await _job_of(request)
-    attempts = sorted((one for one in job.attempts if one.accepted), key=lambda one: one.index)
-    items = [
-        _manifest_document(one, await _manifest(doors, job, one))
-        for one in attempts
-        if one.observation.result
-    ]
+    execution, every = query_text(request, "execution_id"), query_flag(request, "all")
+    namespace = query_text(request, "namespace")
+    job = await find_job(doors, path_id(request), namespace, all_versions=every or bool(execution))
+    kept = [one for one in job.attempts if one.observation.result]
+    if execution:
+        wanted = [one for one in kept if one.id.startswith(execution)]
+    else:
+        wanted = kept if every else _of_each_part(kept)
+    wanted.sort(key=lambda one: (one.version_number, one.index, one.created_ms, one.id))
+    items = [_manifest_document(one, await _manifest(doors, job, one)) for one in wanted]
     return JSONResponse(documents.page(items))
+
+
+def _of_each_part(attempts: Iterable[AttemptReading]) -> list[AttemptReading]:
+    """The accepted one, else the newest."""
+    parts: dict[int, AttemptReading] = {}
+    for one in sorted(attempts, key=lambda one: (one.accepted, one.modified_ms, one.id)):
+        parts[one.index] = one
+    return list(parts.values())
 
 
 async def result_archive_of(request: Request) -> Response:
     """GET mesh/jobs/{id}/results/{attempt}.tar.gz, laid out as Bacalhau's client unpacks it."""
     doors = doors_of(request)
-    job = await _job_of(request)
+    namespace = query_text(request, "namespace")
+    job = await find_job(doors, path_id(request), namespace, all_versions=True)
     wanted = path_id(request, "attempt")
     for attempt in job.attempts:
         if attempt.id == wanted and attempt.observation.result:
@@ -159,6 +176,8 @@ def _manifest_document(attempt: AttemptReading, manifest: Manifest) -> documents
     return {
         "ExecutionID": attempt.id,
         "Index": attempt.index,
+        "State": attempt.observation.state.name.capitalize(),
+        "Accepted": attempt.accepted,
         "NodeID": attempt.node,
         "NodeName": attempt.node_name,
         "Manifest": attempt.observation.result,
@@ -184,15 +203,19 @@ def _manifest_document(attempt: AttemptReading, manifest: Manifest) -> documents
 async def follow(request: Request) -> Response:
     """GET mesh/jobs/{id}/follow: server-sent events, one per change, the last of them terminal.
 
-    The first event has every execution, later ones those that changed since.
+    The first event has every execution, later ones those that changed since. With `settled` it goes
+    on until every member has confirmed the end.
     """
+    until_settled = query_flag(request, "settled")
     job = await _job_of(request)
-    feed = _changes(doors_of(request), job)
+    feed = _changes(doors_of(request), job, until_settled=until_settled)
     headers = {"Cache-Control": "no-store"}
     return StreamingResponse(feed, media_type="text/event-stream", headers=headers)
 
 
-async def _changes(doors: Doors, job: JobReading) -> AsyncIterator[bytes]:
+async def _changes(
+    doors: Doors, job: JobReading, *, until_settled: bool = False
+) -> AsyncIterator[bytes]:
     told: dict[str, int] = {}
     while True:
         changed = [one for one in job.attempts if told.get(one.id) != one.revision]
@@ -200,9 +223,10 @@ async def _changes(doors: Doors, job: JobReading) -> AsyncIterator[bytes]:
         names = await node_names(doors, (job,))
         text = json.dumps(documents.change_document(job, changed, names), separators=(",", ":"))
         yield f"event: job\ndata: {text}\n\n".encode()
-        if job.state.terminal:
+        if job.state.terminal and (job.settled or not until_settled):
             return
-        while not await _changed(doors, job):
+        # That a job is settled is no new revision of it: it may have come before we waited.
+        while not await _changed(doors, job) and not job.state.terminal:
             yield b": still here\n\n"
         reply = await doors.ask(GetJob(job.id, job.namespace))
         if isinstance(reply, Problem):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -10,20 +10,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mesh.edge import documents, node_documents
-from mesh.edge.http.errors import Refused, bad_request, not_found, not_yet
+from mesh.edge.http.errors import Refused, bad_request, not_found
 from mesh.edge.http.reading import (
+    body_text,
     doors_of,
     expect,
     path_id,
     query_choice,
     query_flag,
     query_number,
+    read_object,
 )
 from mesh.member.commands import ListNodes, NodeDetail, Problem
 from scheduler.constraints import matches, parse_selector_untrusted
 from scheduler.errors import SelectorError
 
 COMPONENT = "NodesManager"
+ACTIONS = {"approve": "approved", "reject": "rejected", "delete": "deleted"}
 
 
 def _available(name: str) -> Callable[[documents.Document], Any]:
@@ -52,7 +55,7 @@ async def list_nodes(request: Request) -> Response:
     reverse = query_flag(request, "reverse")
     wanted = [
         node
-        for node in await _node_documents(request)
+        for node in await list_node_documents(request)
         if _has_labels(request, node)
         and (not approval or node["Membership"].lower() == approval)
         and (not status or node["Connection"].lower() == status)
@@ -63,25 +66,43 @@ async def list_nodes(request: Request) -> Response:
 
 async def get_node(request: Request) -> Response:
     """GET orchestrator/nodes/{id}: an id, a unique prefix of one, or a node's own name."""
-    asked = path_id(request)
-    nodes = await _node_documents(request)
+    return JSONResponse({"Node": await _node_of(request)})
+
+
+async def _node_of(request: Request) -> documents.Document:
+    return find_node(await list_node_documents(request), path_id(request))
+
+
+def find_node(nodes: Sequence[documents.Document], asked: str) -> documents.Document:
+    """The one that goes by this id, unique prefix or name; Refused with 404 or 409."""
     exact = [one for one in nodes if asked in (one["Info"]["NodeID"], one["Mesh"]["Name"])]
-    found = exact or [one for one in nodes if one["Info"]["NodeID"].startswith(asked)]
+    found = exact or [one for one in nodes if asked and one["Info"]["NodeID"].startswith(asked)]
     if not found:
         raise not_found(f"node not found: {asked[:80]}", component=COMPONENT)
     if len(found) > 1:
         message = f"{len(found)} nodes go by {asked[:80]!r}"
         hint = "Give more of the id: " + ", ".join(one["Info"]["NodeID"] for one in found[:5])
         raise Refused(Problem("MultipleNodesFound", message, hint, 409, COMPONENT))
-    return JSONResponse({"Node": found[0]})
+    return found[0]
 
 
 async def change_node(request: Request) -> Response:
-    """PUT orchestrator/nodes/{id}."""
-    raise not_yet("approve, reject or delete nodes: every node with the cluster's key is a member")
+    """PUT orchestrator/nodes/{id}: whoever holds a certificate of the cluster is a member."""
+    body = await read_object(request, ("Action", "Message", "NodeID"))
+    action = body_text(body, "Action")
+    known = await list_node_documents(request)
+    found = find_node(known, path_id(request))["Info"]["NodeID"]
+    if action not in ACTIONS:
+        raise bad_request(f"Action must be one of {', '.join(ACTIONS)}, not {action[:40]!r}")
+    hint = "Every node with a certificate of this cluster is a member; stop it where it runs."
+    message = f"node {found} cannot be {ACTIONS[action]} by an orchestrator: a mesh has none"
+    if action == "approve":
+        hint, message = "", f"node {found} already approved"
+    raise Refused(Problem("ConflictNodeState", message, hint, 409, COMPONENT))
 
 
-async def _node_documents(request: Request) -> list[documents.Document]:
+async def list_node_documents(request: Request) -> list[documents.Document]:
+    """Every member as this node sees it."""
     state = request.app.state
     details: tuple[NodeDetail, ...] = expect(await doors_of(request).ask(ListNodes()), tuple)
     return [

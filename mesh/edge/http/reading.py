@@ -16,6 +16,7 @@ from mesh.member.commands import GetJob, JobReading, ListNodes, Problem
 from mesh.node.doors import Doors
 from scheduler.ids import JobId, NodeId
 
+JOBS = "/api/v1/orchestrator/jobs"
 MAX_BODY_BYTES = 10_000_000
 """Bacalhau's own limit of a request body."""
 MAX_LIMIT = 1_000_000
@@ -70,6 +71,14 @@ def query_number(connection: HTTPConnection, name: str, default: int = 0) -> int
     if not (text.isascii() and text.isdigit()) or int(text[:10]) > MAX_LIMIT or len(text) > 10:
         raise bad_request(f"{name} must be a whole number from 0 to {MAX_LIMIT}, not {text[:40]!r}")
     return int(text)
+
+
+def query_seconds(connection: HTTPConnection, name: str) -> int:
+    """A time in Unix seconds, 0 without one."""
+    text = query_text(connection, name)
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise bad_request(f"{name} must be a time in whole seconds since 1970, not {text[:40]!r}")
+    return int(text or 0)
 
 
 def query_flag(connection: HTTPConnection, name: str) -> bool:
@@ -168,23 +177,78 @@ def body_text(body: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def body_flag(body: Mapping[str, Any], name: str) -> bool:
+    """A boolean of the body, false where it is absent or null."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise bad_request(f"{name} must be true or false")
+    return bool(value)
+
+
+def body_number(body: Mapping[str, Any], name: str) -> int:
+    """A whole number of the body, 0 where it is absent or null."""
+    value = body.get(name)
+    if value is None:
+        return 0
+    if type(value) is not int or not 0 <= value <= MAX_LIMIT:
+        raise bad_request(f"{name} must be a whole number from 0 to {MAX_LIMIT}")
+    return value
+
+
 # --- jobs -----------------------------------------------------------------------------------------
 
 
 async def find_job(
-    doors: Doors, job: str, namespace: str, *, attempts: bool = True, history: bool = False
+    doors: Doors,
+    job: str,
+    namespace: str,
+    *,
+    attempts: bool = True,
+    history: bool = False,
+    version_number: int = 0,
+    all_versions: bool = False,
 ) -> JobReading:
     """The job that goes by this id, unique prefix or name; Refused with 404 when there is none.
 
-    A full id that is not known here is waited for: another node may have made it a moment ago.
+    A full id that is not known here is waited for, and so is a version of a job that is: another
+    node may have made it a moment ago.
     """
-    question = GetJob(job, namespace, attempts=attempts, history=history)
+    question = GetJob(
+        job,
+        namespace,
+        attempts=attempts,
+        history=history,
+        version_number=version_number,
+        all_versions=all_versions,
+    )
     reply = await doors.ask(question)
-    if isinstance(reply, Problem) and reply.status == 404 and _is_full_id(job):
-        with trio.move_on_after(UNKNOWN_JOB_WAIT_S):
-            await doors.wait_job_changed(JobId(job), 0)
-        reply = await doors.ask(question)
+    with trio.move_on_after(UNKNOWN_JOB_WAIT_S):
+        while isinstance(reply, Problem) and reply.status == 404:
+            latest = await doors.ask(GetJob(job, namespace, attempts=False))
+            if isinstance(latest, JobReading):
+                await doors.wait_job_changed(latest.id, latest.revision)
+            elif _is_full_id(job):
+                await doors.wait_job_changed(JobId(job), 0)
+            else:
+                break
+            reply = await doors.ask(question)
     return expect(reply, JobReading)
+
+
+async def job_of(request: Request, *, attempts: bool = True, history: bool = False) -> JobReading:
+    """The job of the address; a version of it that is not there is 404.
+
+    Without its attempts it costs the same however many it has.
+    """
+    return await find_job(
+        doors_of(request),
+        path_id(request),
+        query_text(request, "namespace"),
+        attempts=attempts,
+        history=history,
+        version_number=query_number(request, "job_version"),
+        all_versions=query_flag(request, "all_job_versions"),
+    )
 
 
 async def node_names(doors: Doors, jobs: Iterable[JobReading]) -> dict[NodeId, str]:

@@ -15,6 +15,7 @@ from mesh.gossip.events import PeerState
 from mesh.member.commands import (
     AttemptReading,
     Command,
+    DescribeNode,
     ExplainJob,
     Explanation,
     GetJob,
@@ -24,6 +25,7 @@ from mesh.member.commands import (
     ListJobs,
     ListNodes,
     NodeDetail,
+    NodeWork,
     Problem,
     Reply,
     StopJob,
@@ -55,6 +57,9 @@ JOB: dict[str, Any] = {
     "Count": 1,
     "Tasks": [{"Name": "main", "Engine": {"Type": "scripted", "Params": {"DurationMs": 1}}}],
 }
+
+
+REFUSED = Observation(AttemptState.REFUSED, reason="capacity", message="It is busy.")
 
 
 def job_reading(**changes: Any) -> JobReading:
@@ -186,6 +191,12 @@ class FakeDoors(Doors):
         self.remote: dict[Digest, bytes] = {}
         self.logs: list[tuple[Sequence[tuple[int, bytes]], int, bool]] = []
         self.nodes = (node_detail(HERE, "here"), node_detail(THERE, "there"))
+        self.log_questions: list[tuple[AttemptId, int, int]] = []
+        self.away: set[AttemptId] = set()
+        """Attempts whose node cannot be reached."""
+        self.facts: dict[NodeId, dict[str, int]] = {HERE: {"sent_per_hour_bytes": 1_500_000}}
+        self.cuts: list[list[NodeId]] = []
+        self.cut_off = None
         self.broken = False
         self.outcome: Callable[[JobReading], JobReading] = lambda job: job
         """What becomes of a job the moment it is submitted."""
@@ -214,8 +225,11 @@ class FakeDoors(Doors):
         match command:
             case SubmitJob():
                 return self._submit(command)
-            case GetJob(job, namespace):
-                return self._find(job, namespace)
+            case GetJob(job, namespace, version_number=number):
+                found = self._find(job, namespace)
+                if isinstance(found, JobReading) and number > found.version_number:
+                    return Problem("NotFound", f"job {job} has no version {number}", status=404)
+                return found
             case StopJob(job, namespace):
                 self.stops.append(command)
                 found = self._find(job, namespace)
@@ -231,6 +245,11 @@ class FakeDoors(Doors):
                     return Problem("BadRequest", "next_token is not one of this call's")
                 jobs = tuple(self.jobs.values())
                 return JobsPage(jobs[: command.limit or None], "")
+            case DescribeNode(node):
+                attempts = [one for job in self.jobs.values() for one in job.attempts]
+                live = tuple(one for one in attempts if one.node == node)
+                refused = (attempt_reading(JobId("j-refused"), observation=REFUSED),)
+                return NodeWork(live, refused, {"capacity": 3})
             case ListNodes():
                 return self.nodes
             case ExplainJob(job, namespace):
@@ -311,10 +330,30 @@ class FakeDoors(Doors):
         self.keep(content)
         return len(content)
 
+    async def read_facts(self, node: NodeId) -> dict[str, int] | None:
+        await trio.lowlevel.checkpoint()
+        return self.facts.get(node)
+
+    def _all_logged(self) -> bool:
+        return bool(self.logs) and self.logs[-1][2]
+
     async def read_logs(
-        self, attempt: AttemptId, node: NodeId, *, offset: int, limit: int
+        self,
+        attempt: AttemptId,
+        node: NodeId,
+        *,
+        offset: int,
+        limit: int,
+        wait_s: float = 0.0,
+        since_ms: int = 0,
     ) -> tuple[Sequence[tuple[int, bytes]], int, bool]:
         await trio.lowlevel.checkpoint()
+        self.log_questions.append((attempt, offset, since_ms))
+        if attempt in self.away:
+            raise BlobUnavailable(f"Node {node} cannot be reached now.")
+        with trio.move_on_after(wait_s):
+            while offset >= len(self.logs) and not self._all_logged():  # noqa: ASYNC110
+                await trio.sleep(0.01)
         if offset < len(self.logs):
             parts, _, ended = self.logs[offset]
             return parts, offset + bool(parts), ended

@@ -125,3 +125,17 @@ def test_describe(settled: bool, word: str) -> None:
     assert "Completed successfully" in text
     assert "printed" in text
     assert all(len(line) <= 110 for line in text.splitlines())
+
+
+def test_of_several_results_of_one_part_one_counts() -> None:
+    done = Observation(AttemptState.SUCCEEDED, exit_code=0)
+    pair = [execution(observation=done, accepted=True), execution(observation=done)]
+    text = render.execution_table(pair, 1000)
+    assert "completed, accepted" in text
+    assert "completed, duplicate" in text
+    assert "accepted" not in render.execution_table(pair[:1], 1000)
+
+
+def test_a_retry_is_told_as_such() -> None:
+    line = render.execution_line(execution(number=2))
+    assert line == "e-00000000 running on there (attempt 2)"

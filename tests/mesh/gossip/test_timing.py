@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.gossip.timing import Timing
+from mesh.gossip.timing import WAN, Timing
 
 
 @pytest.mark.parametrize(
@@ -12,9 +12,15 @@ def test_time_to_refute_grows_with_the_logarithm_of_the_nodes(nodes: int, second
     assert Timing().suspicion_min_s(nodes) == pytest.approx(seconds)
 
 
-def test_waits_nest() -> None:
+@pytest.mark.parametrize("timing", [Timing(), WAN], ids=["lan", "wan"])
+def test_waits_nest(timing: Timing) -> None:
     """Direct, then indirect, within a period; nobody is dialled less often than it is given up."""
-    timing = Timing()
-    assert timing.timeout_min_s < timing.timeout_max_s < timing.probe_period_s / 2
+    assert timing.timeout_min_s < timing.timeout_max_s < timing.probe_period_s
     assert timing.dial_tick_s < timing.cold_dial_s < timing.dial_forget_s
     assert timing.compare_s < timing.compare_same_s < timing.compare_forced_s
+
+
+def test_a_wan_probes_a_quarter_as_often_and_takes_a_satellite() -> None:
+    assert WAN.probe_period_s == 4 * Timing().probe_period_s
+    assert WAN.timeout_max_s > 2 * 0.6
+    assert WAN.suspicion_min_s(10) == pytest.approx(12.0)

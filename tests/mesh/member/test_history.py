@@ -43,3 +43,14 @@ def test_a_failure_is_marked_as_one_with_its_exit_code() -> None:
     assert last.details["IsError"] == "true"
     assert last.details["ExitCode"] == "3"
     assert "3" in last.message
+
+
+def test_an_owners_stop_says_why() -> None:
+    stage = Stage("a")
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    stage.ask("a", SubmitJob(scripted_job(Name="one", Priority=1)))
+    answer = stage.ask("a", GetJob("one", history=True, version_number=1))
+    assert isinstance(answer, JobReading)
+    lines = [item.message for item in answer.history]
+    assert "Execution stop requested because a newer version of the job replaced it" in lines

@@ -23,6 +23,8 @@ from mesh.member.commands import (
 from scheduler.jobs import JobState
 from tests.mesh.member.stage import Stage, scripted_job
 
+TASK = {"Name": "main", "Engine": {"Type": "scripted", "Params": {}}}
+
 
 def named(**fields: Any) -> dict[str, object]:
     return scripted_job(Name="one", **fields)
@@ -155,8 +157,7 @@ def test_a_version_is_read_by_its_number() -> None:
 
 def test_timeouts_of_a_version_begin_with_it() -> None:
     stage = Stage("a")
-    (task,) = scripted_job()["Tasks"]  # type: ignore[misc]
-    timed = {**task, "Timeouts": {"TotalTimeout": 5}}
+    timed = {**TASK, "Timeouts": {"TotalTimeout": 5}}
     stage.ask("a", SubmitJob(named(Tasks=[timed])))
     stage.advance(60)
     stage.hold_runs = True
@@ -169,8 +170,7 @@ def test_timeouts_of_a_version_begin_with_it() -> None:
 
 def test_what_has_not_begun_cannot_be_run_again() -> None:
     stage = Stage("a")
-    (task,) = scripted_job()["Tasks"]  # type: ignore[misc]
-    stage.ask("a", SubmitJob(named(Tasks=[{**task, "Resources": {"CPU": "64"}}])))
+    stage.ask("a", SubmitJob(named(Tasks=[{**TASK, "Resources": {"CPU": "64"}}])))
     answer = problem(stage.ask("a", RerunJob("one")))
     assert (answer.status, answer.message) == (409, "cannot rerun job in state Queued")
 

@@ -78,6 +78,8 @@ def test_labels() -> None:
     assert labels["site"] == "harbour"
     assert labels["os"] == "mine"
     assert labels["arch"]
+    assert labels["os_arch"] == labels["arch"]
+    assert labels["os_type"]
 
 
 async def test_offer_names_engines_that_answer(tmp_path: Path) -> None:

@@ -144,6 +144,8 @@ def test_bad_flags_are_one_sentence(tmp_path: Path, flags: dict, words: str) -> 
         ("x: " + "y" * 70_000, "too many"),
         ("peer: 7", "not a list of texts"),
         ("no_mdns: perhaps", "true or false"),
+        ("allow_faults: perhaps", "true or false"),
+        ("timing: fast", "none of lan, wan"),
     ],
 )
 def test_bad_files_are_one_sentence(tmp_path: Path, text: str, words: str) -> None:
@@ -165,3 +167,16 @@ def test_long_socket_path_gets_a_short_stand_in(tmp_path: Path) -> None:
     path = load_config({"data_dir": str(deep)}, environment={}).socket_path
     assert len(str(path)) <= 107
     assert path.parent != deep
+
+
+@pytest.mark.parametrize(
+    ("flags", "wan"), [({}, False), ({"timing": "lan"}, False), ({"timing": "wan"}, True)]
+)
+def test_timing(tmp_path: Path, flags: dict[str, str], wan: bool) -> None:
+    config = load_config({"data_dir": str(tmp_path), **flags}, environment={})
+    assert (config.wan, config.allow_faults) == (wan, False)
+
+
+def test_faults_have_to_be_asked_for(tmp_path: Path) -> None:
+    given = {"data_dir": str(tmp_path), "allow_faults": True}
+    assert load_config(given, environment={}).allow_faults

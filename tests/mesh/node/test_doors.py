@@ -34,6 +34,9 @@ class FakeRequests:
         self.asked.append((link, question))
         return self._give()
 
+    async def fetch_facts(self, link: LinkId) -> Any:
+        return self._give()
+
     def _give(self) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -52,6 +55,7 @@ class Room:
             requests=cast(Any, self.requests),
             links=lambda: self.links,
             read_logs=self._read_logs,
+            facts=lambda: {"here": 1},
         )
 
     async def _read_logs(self, question: LogQuestion) -> Any:
@@ -219,3 +223,11 @@ async def test_logs_here_there_and_nowhere(room: Room) -> None:
     assert room.requests.asked == [(LinkId(7), LogQuestion(ATTEMPT, 5, 9, 2.0, 1000))]
     with pytest.raises(BlobUnavailable, match="n-away cannot be reached"):
         await room.doors.read_logs(ATTEMPT, NodeId("n-away"), offset=0, limit=9)
+
+
+async def test_facts_here_there_and_nowhere(room: Room) -> None:
+    assert await room.doors.read_facts(ME) == {"here": 1}
+    assert await room.doors.read_facts(NodeId("n-away")) is None
+    assert await room.doors.read_facts(OTHER) is None, "it does not answer"
+    room.requests.answer = {"there": 2}
+    assert await room.doors.read_facts(OTHER) == {"there": 2}

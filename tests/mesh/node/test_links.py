@@ -12,6 +12,7 @@ from mesh.node.tls import make_contexts
 from mesh.node.transport import PREAUTH_BYTES
 from tests.mesh.node.support import OTHER_ROOT, Peer, free_port, make_trust, running
 
+HANG_UP_AT_ONCE = struct.pack("ii", 1, 0)
 DAY_MS = 24 * 3600 * 1000
 YEAR_MS = 365 * DAY_MS
 
@@ -81,6 +82,55 @@ async def test_link_that_breaks_says_no_goodbye() -> None:
         assert not (await two.wait_for(LinkClosed)).goodbye
 
 
+async def test_a_cut_loses_frames_both_ways_and_lets_no_link_open() -> None:
+    one, two, other = Peer(), Peer(), Peer()
+    async with running(one, two, other):
+        one.links.dial(two.address)
+        one.links.dial(other.address)
+        links = {
+            event.peer: event.link
+            for event in (await one.wait_for(LinkOpened), await one.wait_for(LinkOpened, 2))
+        }
+        there = (await two.wait_for(LinkOpened)).link
+        one.links.cut_off([two.node])
+        one.links.send(links[two.node], MESSAGES, b"lost")
+        two.links.send(there, MESSAGES, b"lost too")
+        one.links.send(links[other.node], MESSAGES, b"comes")
+        assert (await other.wait_for(MessageReceived)).data == b"comes"
+        two.links.dial(one.address)
+        assert await two.wait_for(DialFailed) == DialFailed(one.address, refused=False)
+        one.links.dial(two.address)
+        assert not (await one.wait_for(DialFailed)).refused
+        one.links.cut_off([])
+        assert not (await one.wait_for(LinkClosed)).goodbye, "the old link is of no use"
+        one.links.dial(two.address)
+        again = (await one.wait_for(LinkOpened, 3)).link
+        one.links.send(again, MESSAGES, b"heard")
+        assert (await two.wait_for(MessageReceived)).data == b"heard"
+        assert one.links.peer_links().keys() == {two.node, other.node}
+
+
+async def test_a_goodbye_does_not_pass_a_cut() -> None:
+    one, two = Peer(), Peer()
+    async with running(one, two):
+        one.links.dial(two.address)
+        link = (await one.wait_for(LinkOpened)).link
+        await two.wait_for(LinkOpened)
+        one.links.cut_off([two.node])
+        one.links.close(link, "given up")
+        assert not (await two.wait_for(LinkClosed)).goodbye
+
+
+async def test_bytes_are_counted() -> None:
+    one, two = Peer(), Peer()
+    async with running(one, two):
+        one.links.dial(two.address)
+        one.links.send((await one.wait_for(LinkOpened)).link, MESSAGES, b"x" * 1000)
+        await two.wait_for(MessageReceived)
+        assert 1000 <= one.links.facts()["sent_bytes"] < 1100
+        assert two.links.facts()["received_bytes"] == 1000
+
+
 async def test_crossing_dials_give_two_links_and_the_core_chooses() -> None:
     one, two = Peer(), Peer()
     async with running(one, two):
@@ -105,6 +155,21 @@ async def test_refused_dial_is_told_apart_from_a_silent_one() -> None:
             one.links.dial(nonsense)
             assert await one.wait_for(DialFailed, number + 2) == DialFailed(nonsense, False)
         nursery.cancel_scope.cancel()
+
+
+async def test_dial_into_a_dying_process_is_refused_in_the_end() -> None:
+    one, dying = Peer(), trio.socket.socket()
+    await dying.bind(("127.0.0.1", 0))
+    dying.listen()
+    address = f"127.0.0.1:{dying.getsockname()[1]}"
+    async with running(one):
+        one.links.dial(address)
+        dialled, _ = await dying.accept()
+        dialled.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, HANG_UP_AT_ONCE)
+        dying.close()
+        dialled.close()
+        assert await one.wait_for(DialFailed) == DialFailed(address, refused=True)
+        assert [type(event) for event in one.events] == [DialFailed]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,12 @@ class Wire:
         self.holders = {1: BlobStore(tmp_path / "one"), 2: BlobStore(tmp_path / "two")}
         self.asker = Requests(send=self._to_holder, blobs=self.asker_blobs, read_logs=self._no_logs)
         self.servers = {
-            link: Requests(send=self._to_asker, blobs=blobs, read_logs=self.read_logs)
+            link: Requests(
+                send=self._to_asker,
+                blobs=blobs,
+                read_logs=self.read_logs,
+                facts=lambda: {"sent_bytes": 7},
+            )
             for link, blobs in self.holders.items()
         }
         self._nursery = nursery
@@ -229,6 +234,36 @@ async def test_logs_of_another_node(wire: Wire) -> None:
     parts, after, ended = await wire.asker.fetch_logs(LinkId(1), question)
     assert (list(parts), after, ended) == ([(1, b"out"), (2, b"err")], 16, False)
     assert wire.questions == [replace(question, wait_s=WAIT_MAX_S)]
+
+
+async def test_facts_of_another_node(wire: Wire) -> None:
+    assert await wire.asker.fetch_facts(LinkId(1)) == {"sent_bytes": 7}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ([0, {"a": 1, "b": "x", "c": True}], {"a": 1}),
+        ([0, {f"n{number}": number for number in range(100)}], 64),
+        ([0, 5], None),
+        ([0], None),
+        ([1, "no"], None),
+    ],
+)
+async def test_facts_are_a_strangers_words(
+    wire: Wire, monkeypatch, answer: list, told: object
+) -> None:
+    def reply(link: LinkId, body: bytes) -> None:
+        number = cbor.decode_untrusted(body, max_bytes=1000)[1]
+        wire.asker.frame_untrusted(link, cbor.encode([1, number, *answer]))
+
+    monkeypatch.setattr(wire.asker, "_send", reply)
+    if told is None:
+        with pytest.raises(Unavailable):
+            await wire.asker.fetch_facts(LinkId(1))
+    else:
+        facts = await wire.asker.fetch_facts(LinkId(1))
+        assert facts == told or len(facts) == told
 
 
 @pytest.mark.parametrize(("wait_ms", "room"), [(0, MAX_SERVED), (5000, MAX_PATIENT)])

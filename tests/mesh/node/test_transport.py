@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from mesh.node.config import Address, ConfigError
-from mesh.node.transport import PREAUTH_BYTES, GuardedStream, is_refusal, open_listeners
+from mesh.node.transport import PREAUTH_BYTES, GuardedStream, is_refusal, is_reset, open_listeners
 
 
 async def test_taken_port_is_one_sentence() -> None:
@@ -49,6 +49,20 @@ def grouped(*errors: OSError) -> OSError:
 )
 def test_refusals(error: BaseException, refused: bool) -> None:
     assert is_refusal(error) is refused
+    assert not is_reset(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "reset"),
+    [
+        (ConnectionResetError(), True),
+        (grouped(ConnectionResetError()), True),
+        (grouped(ConnectionResetError(), ConnectionRefusedError()), False),
+        (trio.BrokenResourceError(), False),
+    ],
+)
+def test_resets(error: BaseException, reset: bool) -> None:
+    assert is_reset(error) is reset
 
 
 async def test_stranger_is_cut_off_and_a_friend_is_not() -> None:

@@ -59,6 +59,7 @@ def test_what_has_ended_does_not_go_back(rig: Rig, state: AttemptState) -> None:
 
 def test_what_has_ended_has_ended_after_a_restart(rig: Rig) -> None:
     rig.judge.started(rig.machine)
+    rig.changed()
     _now_is(rig.attempt, AttemptState.RUNNING)
     with pytest.raises(Wrong, match=r"I7: a started, and .* runs again"):
         rig.judge.started(rig.machine)

@@ -59,7 +59,7 @@ def test_the_first_success_is_the_least_by_time_term_and_id(
     """Told by the node that was to run it: another's word is nothing."""
     oracle = _oracle()
     for attempt, teller, hlc, term in successes:
-        oracle.placed[AttemptId(attempt)] = Placed(JobId("j"), VERSION, 0, term, HERE)
+        oracle.placed[AttemptId(attempt)] = Placed(JobId("j"), VERSION, 0, term, HERE, THERE)
         oracle.succeeded[AttemptId(attempt), teller] = Hlc(hlc)
     assert oracle.first_success(VERSION, 0) == first
     assert oracle.first_success(VERSION, 1) is None

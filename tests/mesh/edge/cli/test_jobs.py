@@ -6,6 +6,7 @@ import json
 import pytest
 
 from scheduler.ids import AttemptId, Digest
+from scheduler.jobs import AttemptState
 from storage.digest import Entry, EntryKind, Manifest, encode_manifest
 from tests.mesh.edge.cli.conftest import Node
 from tests.mesh.edge.fake_doors import attempt_reading, finished, job_reading
@@ -138,6 +139,75 @@ def test_get_refuses_damaged_bytes(
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_get_of_a_path_brings_that_alone(node: Node, tmp_path) -> None:
+    store(node, 2)
+    assert node.run("job", "get", "named/data", "--output-dir", "got") == 0
+    files = [path for path in (tmp_path / "got").rglob("*") if path.is_file()]
+    assert sorted(path.read_text() for path in files) == ["report 0\n", "report 1\n"]
+    assert node.run("job", "get", f"{JOB.id}/stdout", "--output-dir", "out") == 0
+    assert (tmp_path / "out/stdout").read_text() == "out 0\nout 1\n"
+    assert not (tmp_path / "out/exitCode").exists()
+
+
+def test_get_of_a_path_that_is_not_there_is_1(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(node, 1)
+    assert node.run("job", "get", "named/dat") == 1
+    assert "have no dat" in capsys.readouterr().err
+
+
+def test_what_a_failed_execution_left_can_be_fetched(node: Node, tmp_path) -> None:
+    manifest = Manifest(
+        attempt_reading(JOB.id).id, 3, node.doors.keep(b"half\n"), node.doors.keep(b"why\n"), ()
+    )
+    digest = node.doors.keep(encode_manifest(manifest))
+    failed = finished(JOB, digest, state=AttemptState.FAILED, exit_code=3, message="It failed.")
+    node.call(node.doors.change, failed)
+    assert node.run("job", "get", "named") == 0
+    assert (tmp_path / "job-named/stderr").read_text() == "why\n"
+    assert (tmp_path / "job-named/exitCode").read_text() == "3"
+    assert node.run("job", "get", "named", "--execution-id", "e-0000", "--output-dir", "x") == 0
+    assert node.run("job", "get", "named", "--execution-id", "e-9") == 1
+
+
+def test_get_goes_on_where_it_broke_off(node: Node, tmp_path) -> None:
+    store(node, 1)
+    digest = node.doors.keep(b"report 0\n")
+    folder = tmp_path / "job-named/data"
+    folder.mkdir(parents=True)
+    partial = folder / f".report.txt.{digest[:12]}.part"
+    for begun in (b"repo", b"report 0\n", b"something else, and longer"):
+        partial.write_bytes(begun)
+        assert node.run("job", "get", "named") == 0
+        assert (folder / "report.txt").read_text() == "report 0\n"
+        assert not partial.exists()
+        (folder / "report.txt").unlink()
+
+
+def test_what_is_there_already_is_not_fetched_again(node: Node, tmp_path) -> None:
+    store(node, 1)
+    assert node.run("job", "get", "named") == 0
+    report = tmp_path / "job-named/data/report.txt"
+    kept = report.stat().st_ino
+    node.doors.drop(node.doors.keep(b"report 0\n"))
+    assert node.run("job", "get", "named") == 0
+    assert report.stat().st_ino == kept
+
+
+def test_ls(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    store(node, 1)
+    assert node.run("job", "ls", "named") == 0
+    told = capsys.readouterr().out
+    assert "e-00000000  there  Succeeded (accepted)  644   9 B   data" in told
+    assert "data/report.txt" in told
+    assert "data/\n" in told
+    assert "exitCode" in told
+    assert node.run("job", "ls", "named/data", "--output", "json") == 0
+    [item] = json.loads(capsys.readouterr().out)
+    assert [one["Path"] for one in item["Entries"]] == ["data", "data/report.txt"]
+
+
 def test_get_of_a_job_that_is_not_done_is_1(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     node.call(node.doors.change, dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),)))
     assert node.run("job", "get", "named") == 1
@@ -147,3 +217,26 @@ def test_get_of_a_job_that_is_not_done_is_1(node: Node, capsys: pytest.CaptureFi
 def test_get_where_nobody_has_the_result_is_1(node: Node) -> None:
     node.call(node.doors.change, finished(JOB, Digest("e" * 64)))
     assert node.run("job", "get", "named") == 1
+
+
+def test_wait_ends_with_the_job(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.call(node.doors.change, finished(JOB))
+    assert node.run("job", "wait", "named") == 0
+    assert "completed" in capsys.readouterr().err
+    failed = finished(JOB, state=AttemptState.FAILED, message="It failed.")
+    node.call(node.doors.change, failed)
+    assert node.run("job", "wait", "named", "--quiet") == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_wait_until_settled(node: Node) -> None:
+    node.call(node.doors.change, finished(JOB))
+    assert node.run("job", "wait", "named", "--settled", "--wait-timeout-secs", "1") == 4
+    node.call(node.doors.change, dataclasses.replace(finished(JOB), settled=True))
+    assert node.run("job", "wait", "named", "--settled") == 0
+
+
+def test_wait_for_a_job_that_goes_on_is_4(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.call(node.doors.change, JOB)
+    assert node.run("job", "wait", "named", "--wait-timeout-secs", "0") == 4
+    assert "goes on" in capsys.readouterr().err

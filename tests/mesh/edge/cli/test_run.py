@@ -80,6 +80,35 @@ def test_every_flag_reaches_the_job(node: Node, module: Path) -> None:
     assert task["Engine"]["Params"]["Entrypoint"] == "go"
 
 
+def test_a_container_with_every_flag(node: Node) -> None:
+    flags = [
+        *("--entrypoint", "/bin/sh", "--entrypoint=-c", "-w", "/work", "--network", "bridge"),
+        *("-e", "K=v", "-i", "file:///data:/in", "-o", "out:/out", "--no-wait"),
+    ]
+    assert node.run("docker", "run", *flags, "busybox:1", "--", "ls", "-l") == 0
+    [submit] = node.doors.submits
+    task = submit.document["Tasks"][0]
+    assert task["Engine"] == {
+        "Type": "docker",
+        "Params": {
+            "Image": "busybox:1",
+            "Entrypoint": ["/bin/sh", "-c"],
+            "Parameters": ["ls", "-l"],
+            "WorkingDirectory": "/work",
+        },
+    }
+    assert task["Network"] == {"Type": "bridge"}
+    assert task["Env"] == {"K": "v"}
+    assert task["ResultPaths"] == [{"Name": "out", "Path": "/out"}]
+
+
+def test_a_plain_container_asks_for_nothing_else(node: Node) -> None:
+    assert node.run("docker", "run", "busybox", "--no-wait") == 0
+    task = node.doors.submits[0].document["Tasks"][0]
+    assert task["Engine"] == {"Type": "docker", "Params": {"Image": "busybox"}}
+    assert "Network" not in task
+
+
 def test_a_job_that_fails_is_1_and_says_why(
     node: Node, job_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +208,9 @@ def test_dry_run_sends_nothing(
         ["wasm", "run", "MODULE", "--count", "x"],
         ["wasm", "run", "MODULE", "--nmae", "x"],
         ["wasm", "run"],
+        ["docker", "run"],
+        ["docker", "run", "busybox", "--workdri", "/x"],
+        ["docker", "run", "busybox", "--wait-timeout-secs", "-1"],
         ["job", "run", "nothing.yaml"],
         ["job", "run", "."],
         ["jbo", "list"],

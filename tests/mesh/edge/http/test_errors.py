@@ -73,7 +73,7 @@ BAD = [
     ("selector bad", "GET", f"{JOBS}?labels=%21%21a", None, {}, 400),
     ("token bad", "GET", f"{JOBS}?next_token=bogus", None, {}, 400),
     ("include unknown", "GET", f"{JOBS}/j-0?include=colour", None, {}, 400),
-    ("version not there", "GET", f"{JOBS}/j-0?job_version=7", None, {}, 400),
+    ("version not there", "GET", f"{JOBS}/j-0?job_version=7", None, {}, 404),
     ("history token bad", "GET", f"{JOBS}/j-0/history?next_token=%20", None, {}, 400),
     ("history token of another call", "GET", f"{JOBS}/j-0/history?next_token=Ok46", None, {}, 400),
     ("event type unknown", "GET", f"{JOBS}/j-0/history?event_type=x", None, {}, 400),
@@ -109,9 +109,20 @@ BAD = [
     ("origin of another port", "GET", JOBS, None, {"Origin": "http://127.0.0.1:8000"}, 403),
     ("origin null", "PUT", JOBS, body(), {**JSON, "Origin": "null"}, 403),
     # not there yet
-    ("diff", "PUT", f"{JOBS}/diff", b"{}", JSON, 501),
-    ("rerun", "PUT", f"{JOBS}/j-0/rerun", b"{}", JSON, 501),
-    ("approve", "PUT", f"{NODES}/n-1", b"{}", JSON, 501),
+    ("diff without a job", "PUT", f"{JOBS}/diff", b"{}", JSON, 400),
+    ("diff of a list", "PUT", f"{JOBS}/diff", b"[]", JSON, 400),
+    ("rerun of nobody", "PUT", f"{JOBS}/{UNKNOWN[:9]}/rerun", b"{}", JSON, 404),
+    ("rerun of version -1", "PUT", f"{JOBS}/j-0/rerun", b'{"JobVersion": -1}', JSON, 400),
+    ("rerun of version 1.5", "PUT", f"{JOBS}/j-0/rerun", b'{"JobVersion": 1.5}', JSON, 400),
+    ("rerun of version true", "PUT", f"{JOBS}/j-0/rerun", b'{"JobVersion": true}', JSON, 400),
+    ("rerun of version 7", "PUT", f"{JOBS}/j-0/rerun", b'{"JobVersion": 7}', JSON, 404),
+    ("rerun for no text", "PUT", f"{JOBS}/j-0/rerun", b'{"Reason": 7}', JSON, 400),
+    ("force is a text", "PUT", JOBS, b'{"Job": {}, "Force": "yes"}', JSON, 400),
+    ("approve nobody", "PUT", f"{NODES}/n-1", b'{"Action": "approve"}', JSON, 404),
+    ("approve", "PUT", f"{NODES}/there", b'{"Action": "approve"}', JSON, 409),
+    ("reject", "PUT", f"{NODES}/there", b'{"Action": "reject"}', JSON, 409),
+    ("no action", "PUT", f"{NODES}/there", b"{}", JSON, 400),
+    ("unknown action", "PUT", f"{NODES}/there", b'{"Action": "promote"}', JSON, 400),
 ]
 
 

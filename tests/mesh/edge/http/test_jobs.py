@@ -6,9 +6,11 @@ import httpx
 import pytest
 import trio
 
+from mesh.member.commands import RerunJob
 from scheduler.ids import JobId
 from scheduler.jobs import JobState
-from tests.mesh.edge.fake_doors import HERE, JOB, FakeDoors, attempt_reading, finished, job_reading
+from tests.mesh.edge.fake_doors import JOB, FakeDoors, attempt_reading, finished, job_reading
+from tests.mesh.edge.member_doors import MemberDoors
 
 JOBS = "/api/v1/orchestrator/jobs"
 
@@ -21,7 +23,7 @@ async def test_submit(client: httpx.AsyncClient, doors: FakeDoors, method: str) 
     assert document["JobID"] in doors.jobs
     assert document["EvaluationID"] == document["JobID"][2:]
     assert document["Warnings"] is None
-    assert doors.submits[0].meta["bacalhau.org/orchestrator.id"] == HERE
+    assert document["Mesh"] == {"JobVersion": 1, "Created": True}
 
 
 async def test_submit_takes_keys_of_any_case(client: httpx.AsyncClient, doors: FakeDoors) -> None:
@@ -100,40 +102,6 @@ async def test_list(client: httpx.AsyncClient, doors: FakeDoors) -> None:
     assert len(answer.json()["Items"]) == 1
 
 
-async def test_history_ends_only_with_the_job(client: httpx.AsyncClient, doors: FakeDoors) -> None:
-    job = job_reading()
-    doors.change(job)
-    path = f"{JOBS}/{job.id}/history?event_type=all&limit=2"
-    first = (await client.get(path)).json()
-    assert [one["SeqNum"] for one in first["Items"]] == [1]
-    assert first["NextToken"]
-    quiet = (await client.get(f"{path}&next_token={first['NextToken']}")).json()
-    assert quiet == {"NextToken": first["NextToken"], "Items": []}
-    doors.change(finished(job))
-    seen, token = [], first["NextToken"]
-    while token:
-        page = (await client.get(f"{path}&next_token={token}")).json()
-        seen += [one["SeqNum"] for one in page["Items"]]
-        token = page["NextToken"]
-    assert seen == [2, 3, 4, 5, 6]
-
-
-async def test_history_filters(client: httpx.AsyncClient, doors: FakeDoors) -> None:
-    job = finished(job_reading())
-    doors.change(job)
-    path = f"{JOBS}/{job.id}/history"
-
-    async def topics(query: str) -> list[int]:
-        answer = (await client.get(f"{path}?{query}")).json()
-        assert answer["NextToken"] == ""
-        return [one["SeqNum"] for one in answer["Items"]]
-
-    assert await topics("event_type=job") == [1, 3, 6]
-    assert await topics("event_type=execution") == [2, 4, 5]
-    assert await topics("execution_id=e-0000") == [2, 4, 5]
-    assert await topics("since=1995475800") == []
-
-
 async def test_executions_order_and_limit(client: httpx.AsyncClient, doors: FakeDoors) -> None:
     job = job_reading()
     attempts = tuple(
@@ -163,10 +131,98 @@ async def test_results_name_an_address_that_the_asker_reaches(
     assert item["Params"]["URL"] == "http://localhost:9" + path
 
 
-async def test_there_is_one_version(client: httpx.AsyncClient, doors: FakeDoors) -> None:
-    doors.change(job_reading())
-    items = (await client.get(f"{JOBS}/j-0/versions")).json()["Items"]
-    assert [one["Version"] for one in items] == [1]
+async def submitted(client: httpx.AsyncClient, **fields: object) -> str:
+    answer = await client.put(JOBS, json={"Job": {**JOB, "Name": "one", **fields}})
+    assert answer.status_code == 200, answer.json()
+    return str(answer.json()["JobID"])
+
+
+async def test_the_job_names_its_client_and_the_node_that_took_it(
+    real: httpx.AsyncClient, member: MemberDoors
+) -> None:
+    headers = {"X-Bacalhau-InstanceID": "f" * 64}
+    await real.put(JOBS, json={"Job": {**JOB, "Name": "one"}}, headers=headers)
+    meta = (await real.get(f"{JOBS}/one")).json()["Job"]["Meta"]
+    assert meta == {
+        "bacalhau.org/orchestrator.id": member.status.node,
+        "bacalhau.org/requester.id": member.status.node,
+        "bacalhau.org/client.instance.id": "f" * 64,
+    }
+
+
+async def test_a_changed_job_is_a_version_an_unchanged_one_409(real: httpx.AsyncClient) -> None:
+    job = await submitted(real)
+    unchanged = await real.put(JOBS, json={"Job": {**JOB, "Name": "one"}})
+    assert unchanged.status_code == 409
+    assert "no changes detected" in unchanged.json()["Message"]
+    forced = await real.put(JOBS, json={"Job": {**JOB, "Name": "one"}, "Force": True})
+    assert forced.json()["Mesh"] == {"JobVersion": 2, "Created": True}
+    assert await submitted(real, Priority=1) == job
+    items = (await real.get(f"{JOBS}/one/versions")).json()["Items"]
+    assert [one["Version"] for one in items] == [1, 2, 3]
+    assert [one["Priority"] for one in items] == [0, 0, 1]
+    assert [one["State"] for one in items] == [{"StateType": "Completed"}] * 3
+    assert len({one["CreateTime"] for one in items}) == 1
+    assert [one["Revision"] for one in items] == sorted({one["Revision"] for one in items})
+
+
+async def test_reads_are_of_one_version_or_of_all(real: httpx.AsyncClient) -> None:
+    await submitted(real)
+    await submitted(real, Priority=1)
+    for path, key in [("executions", "JobVersion"), ("history", "JobVersion")]:
+        for query, numbers in [
+            ("", {2}),
+            ("?job_version=1", {1}),
+            ("?all_job_versions=true", {1, 2}),
+            ("?all_job_versions=true&job_version=1", {1}),
+        ]:
+            items = (await real.get(f"{JOBS}/one/{path}{query}")).json()["Items"]
+            assert {one[key] for one in items} == numbers, (path, query)
+    assert (await real.get(f"{JOBS}/one?job_version=1")).json()["Job"]["Priority"] == 0
+
+
+async def test_a_rerun_is_the_next_version(real: httpx.AsyncClient) -> None:
+    job = await submitted(real)
+    answer = (await real.put(f"{JOBS}/one/rerun", json={"JobVersion": 0, "Reason": ""})).json()
+    assert answer == {
+        "EvaluationID": job[2:],
+        "JobID": job,
+        "JobVersion": 2,
+        "Warnings": None,
+    }
+    told = (await real.get(f"{JOBS}/{job}/history?event_type=all&job_version=2&limit=10")).json()
+    assert told["NextToken"] == ""
+    assert told["Items"][0]["Event"]["Message"] == "Job rerun requested"
+    assert told["Items"][0]["Event"]["Details"] == {"Reason": "job rerun"}
+    assert told["Items"][0]["SeqNum"] > 1
+
+
+async def test_a_diff_names_each_place(real: httpx.AsyncClient) -> None:
+    unknown = await real.put(f"{JOBS}/diff", json={"Job": {**JOB, "Name": "one"}})
+    assert unknown.status_code == 404
+    await submitted(real)
+    same = await real.put(f"{JOBS}/diff", json={"Job": {**JOB, "Name": "one"}})
+    assert same.json() == {"Diff": "", "Warnings": None}
+    changed = {**JOB, "Name": "one", "Priority": 3}
+    answer = await real.put(f"{JOBS}/diff", json={"Job": changed})
+    assert answer.json()["Diff"] == "Priority: 0 -> 3\n"
+
+
+async def test_a_version_made_elsewhere_a_moment_ago_is_waited_for(
+    real: httpx.AsyncClient, member: MemberDoors, autojump_clock: object
+) -> None:
+    await submitted(real)
+    assert (await real.get(f"{JOBS}/one/history?job_version=2")).status_code == 404
+    async with trio.open_nursery() as nursery:
+
+        async def arrive() -> None:
+            await trio.sleep(1)
+            member.stage.ask("a", RerunJob("one"))
+            member.news()
+
+        nursery.start_soon(arrive)
+        answer = await real.get(f"{JOBS}/one/history?job_version=2")
+    assert answer.status_code == 200
 
 
 async def test_a_job_made_elsewhere_a_moment_ago_is_found(

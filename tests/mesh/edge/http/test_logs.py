@@ -13,10 +13,11 @@ import pytest
 import trio
 from websockets.sync.client import connect
 
-from mesh.edge.http.logs import _events, _Wish, choose_attempt
+from mesh.edge.http.logs import LastLines, _events, _Wish, choose_attempt
 from mesh.edge.http.reading import STILL_HERE_S
 from mesh.edge.http.server import serve
-from scheduler.jobs import AttemptState, Observation
+from scheduler.ids import AttemptId
+from scheduler.jobs import AttemptState, JobState, Observation
 from tests.mesh.edge.captures import FIXTURES
 from tests.mesh.edge.fake_doors import FakeDoors, attempt_reading, finished, job_reading
 
@@ -166,10 +167,97 @@ async def test_a_problem_of_the_feed_is_told(client: httpx.AsyncClient, doors: F
     assert "no executions found" in json.loads(answer.text.removeprefix("data: "))["error"]
 
 
+async def feed(client: httpx.AsyncClient, query: str) -> list[Any]:
+    answer = await client.get(f"/api/v1/mesh/jobs/{JOB.id}/logs?{query}")
+    assert answer.status_code == 200, answer.text
+    return [json.loads(one[6:]) for one in answer.text.split("\n") if one.startswith("data: ")]
+
+
+async def test_the_last_lines(client: httpx.AsyncClient, doors: FakeDoors) -> None:
+    doors.change(finished(JOB))
+    doors.logs = [([(1, b"one\ntwo\nthr")], 1, False), ([(2, b"err\n"), (1, b"ee\n")], 2, True)]
+    assert await feed(client, "lines=2") == [line(1, "three\n"), line(2, "err\n")]
+    assert await feed(client, "lines=2&follow=true") == [line(1, "three\n"), line(2, "err\n")]
+
+
+async def test_output_since_a_time_is_asked_of_the_node(
+    client: httpx.AsyncClient, doors: FakeDoors
+) -> None:
+    doors.change(finished(JOB))
+    doors.logs = [([(1, b"late\n")], 1, True)]
+    assert await feed(client, "since=1800000000") == [line(1, "late\n")]
+    assert doors.log_questions[0][1:] == (0, 1_800_000_000_000)
+
+
+@pytest.mark.parametrize("query", ["since=x", "lines=-1", "lines=x"])
+async def test_bad_bounds(client: httpx.AsyncClient, doors: FakeDoors, query: str) -> None:
+    doors.change(finished(JOB))
+    assert (await client.get(f"/api/v1/mesh/jobs/{JOB.id}/logs?{query}")).status_code == 400
+
+
+async def test_follow_goes_on_with_the_attempt_that_replaces_one(
+    doors: FakeDoors, autojump_clock: object
+) -> None:
+    """Its node is away; the replacement's output is told from its beginning."""
+    first = attempt_reading(JOB.id)
+    second = dataclasses.replace(first, id=AttemptId("e-second"), created_ms=first.created_ms + 9)
+    job = dataclasses.replace(JOB, attempts=(first,))
+    doors.change(job)
+    doors.away.add(first.id)
+    doors.logs = [([(1, b"again\n")], 1, True)]
+    told: list[str] = []
+
+    async def read() -> None:
+        async for chunk in _events(doors, job, _Wish(follow=True, since_ms=5)):
+            told.append(chunk.decode())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await trio.sleep(3)
+        assert told == []
+        doors.change(dataclasses.replace(job, attempts=(first, second), revision=2))
+        await trio.sleep(3)
+        done = dataclasses.replace(finished(JOB).attempts[0], id=second.id)
+        over = dataclasses.replace(finished(JOB), attempts=(first, done), revision=3)
+        doors.change(over)
+    [text] = [one.removeprefix("data: ") for one in told if one.startswith("data: ")]
+    assert json.loads(text) == line(1, "again\n")
+    assert doors.log_questions[-1][2] == 0, "since was for the first one"
+
+
+async def test_a_failed_attempt_that_is_retried_is_not_the_end(
+    doors: FakeDoors, autojump_clock: object
+) -> None:
+    first = attempt_reading(JOB.id, observation=Observation(AttemptState.FAILED))
+    job = dataclasses.replace(JOB, attempts=(first,))
+    doors.change(job)
+    doors.logs = [([(1, b"x")], 1, True)]
+    told: list[bytes] = []
+
+    async def read() -> None:
+        async for chunk in _events(doors, job, _Wish(follow=True)):
+            told.append(chunk)
+        told.append(b"end")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await trio.sleep(1)
+        assert len(told) == 1
+        doors.change(dataclasses.replace(job, state=JobState.FAILED, revision=2))
+    assert told[-1] == b"end"
+
+
+def test_last_lines_of_both_streams() -> None:
+    last = LastLines(2)
+    for stream, text in ((1, "a\nb"), (2, "x\n"), (1, "b\n"), (2, "y\r z")):
+        last.add(stream, text)
+    assert list(last) == [(2, "x\n"), (2, "y\r z")]
+
+
 async def test_a_quiet_feed_gives_signs_of_life(doors: FakeDoors, autojump_clock: object) -> None:
     job = dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),))
     doors.change(job)
-    feed = _events(doors, job, _Wish("", follow=True, tail=False))
+    feed = _events(doors, job, _Wish(follow=True))
     begun_s = trio.current_time()
     assert await anext(feed) == b": still here\n\n"
     assert trio.current_time() - begun_s == pytest.approx(STILL_HERE_S, abs=1)

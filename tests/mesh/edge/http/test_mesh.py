@@ -160,3 +160,41 @@ async def test_status(client: httpx.AsyncClient) -> None:
     answer = (await client.get(f"{MESH}/status")).json()
     assert answer["Name"] == "here"
     assert (answer["Members"], answer["Reachable"]) == (2, 2)
+
+
+async def test_what_failed_executions_left_is_told_too(
+    client: httpx.AsyncClient, doors: FakeDoors
+) -> None:
+    job, _ = stored_result(doors)
+    result = job.attempts[0].observation.result
+    ended = Observation(AttemptState.FAILED, exit_code=1, result=result)
+    failed = attempt_reading(job.id, id="e-failed", observation=ended, modified_ms=9, created_ms=9)
+    lost = attempt_reading(job.id, id="e-lost", index=1, observation=ended)
+    doors.change(dataclasses.replace(job, attempts=(failed, *job.attempts, lost)))
+    path = f"{MESH}/jobs/{job.id}/results"
+    items = (await client.get(path)).json()["Items"]
+    assert [(one["ExecutionID"], one["State"], one["Accepted"]) for one in items] == [
+        (job.attempts[0].id, "Succeeded", True),
+        ("e-lost", "Failed", False),
+    ]
+    items = (await client.get(path, params={"execution_id": "e-f"})).json()["Items"]
+    assert [one["ExecutionID"] for one in items] == ["e-failed"]
+    items = (await client.get(path, params={"all": "true"})).json()["Items"]
+    assert [one["ExecutionID"] for one in items] == ["e-failed", job.attempts[0].id, "e-lost"]
+
+
+async def test_the_feed_may_go_on_until_settled(doors: FakeDoors, autojump_clock: object) -> None:
+    job = finished(job_reading())
+    doors.change(job)
+    feed = _changes(doors, job, until_settled=True)
+    assert b'"Settled":false' in await anext(feed)
+    async with trio.open_nursery() as nursery:
+
+        async def settle() -> None:
+            await trio.sleep(1)
+            # No new revision comes with it.
+            doors.change(dataclasses.replace(job, settled=True))
+
+        nursery.start_soon(settle)
+        assert b'"Settled":true' in await anext(feed)
+    assert await anext(feed, None) is None

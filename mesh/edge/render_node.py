@@ -1,0 +1,72 @@
+"""One member as text for people (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mesh.edge.render import Document, capacity_text, plain, short_id, size_text, table
+
+
+def describe_node(answer: Document, width: int) -> str:
+    """A member with what it offers, does, refused and sends."""
+    node = answer["Node"]
+    info, mesh, compute = node["Info"], node["Mesh"], node["Info"]["ComputeNodeInfo"]
+    labels = ", ".join(f"{key}={value}" for key, value in info["Labels"].items())
+    engines = ", ".join(f"{name} {version}" for name, version in mesh["Engines"].items())
+    lines = [
+        f"ID          {plain(info['NodeID'])}",
+        f"Name        {plain(mesh['Name'])}",
+        f"State       {plain(mesh['State'])}{' (the one asked)' if mesh['IsSelf'] else ''}",
+        f"Version     {plain(mesh['Version'])}",
+        f"Addresses   {plain(', '.join(mesh['Addresses']))}",
+        f"Labels      {plain(labels)}",
+        f"Engines     {plain(engines) or 'none'}",
+        f"CPU         {capacity_text(node, 'CPU')} free",
+        f"Memory      {capacity_text(node, 'Memory')} free",
+        f"Disk        {capacity_text(node, 'Disk')} free",
+        f"Work        {compute['RunningExecutions']} running, "
+        f"{compute['EnqueuedExecutions']} waiting",
+        f"Sends       {_traffic(answer['Counters'])}",
+    ]
+    lines += _node_data(mesh, width)
+    if answer["Running"]:
+        rows = [
+            (short_id(one["ExecutionID"]), short_id(one["JobID"]), one["State"], one["Since"][:19])
+            for one in answer["Running"]
+        ]
+        headers = ("EXECUTION", "JOB", "STATE", "SINCE")
+        lines += ["", "What it has in hand", table(headers, rows, width)]
+    return "\n".join(lines + _node_refusals(answer, width))
+
+
+def _traffic(counters: Mapping[str, int] | None) -> str:
+    if counters is None:
+        return "not known: it cannot be reached now"
+    sent, received = (counters.get(f"{one}_per_hour_bytes", 0) for one in ("sent", "received"))
+    total = counters.get("sent_bytes", 0)
+    return (
+        f"{size_text(sent)} an hour to its peers, {size_text(total)} since its start; "
+        f"it receives {size_text(received)} an hour"
+    )
+
+
+def _node_data(mesh: Document, width: int) -> list[str]:
+    lines: list[str] = []
+    if mesh["Data"]:
+        rows = [(one["Path"], size_text(one["Size"])) for one in mesh["Data"]]
+        lines += ["", "Data that jobs may use in place", table(("PATH", "SIZE"), rows, width)]
+    if mesh["Blobs"]:
+        lines += ["", "Modules and inputs of known jobs that are here"]
+        lines += [f"  {plain(one)[:12]}" for one in mesh["Blobs"]]
+    return lines
+
+
+def _node_refusals(answer: Document, width: int) -> list[str]:
+    if not answer["Refusals"]:
+        return []
+    counts = ", ".join(f"{count} {plain(why)}" for why, count in answer["Refusals"].items())
+    rows = [
+        (one["Time"][:19], short_id(one["JobID"]), one["Message"] or one["Reason"])
+        for one in answer["Refused"]
+    ]
+    return ["", f"What it refused: {counts}", table(("TIME", "JOB", "WHY"), rows, width)]
