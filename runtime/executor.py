@@ -86,6 +86,8 @@ class Executor:
         self._report = report
         self._works: dict[AttemptId, _Work] = {}
         self._nursery: trio.Nursery | None = None
+        self._litter: list[Path] = []
+        self._littered = trio.Event()
         self.logs = Logs(data_dir / "logs")
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -95,6 +97,7 @@ class Executor:
             self._nursery = nursery
             for engine in self._engines.values():
                 nursery.start_soon(engine.serve)
+            nursery.start_soon(self._remove_litter)
             task_status.started()
             await trio.sleep_forever()
 
@@ -156,7 +159,7 @@ class Executor:
     async def _prepare(self, attempt: AttemptId, work: _Work, order: Order) -> None:
         event: AttemptEvent = InputsReady()
         try:
-            await trio.to_thread.run_sync(_make_folders, work.folder, order)
+            _make_folders(work.folder, order)
             await self._fetch_all(work, order)
         except Exception as error:
             event = _input_failure(error)
@@ -260,7 +263,12 @@ class Executor:
     ) -> None:
         event: AttemptEvent
         try:
-            event = await trio.to_thread.run_sync(self._store_blocking, work.folder, order, outcome)
+            store = partial(self._store_blocking, work.folder, order, outcome)
+            printed = outcome.stdout_bytes or outcome.stderr_bytes
+            if printed or order.spec.task.result_paths:
+                event = await trio.to_thread.run_sync(store)
+            else:
+                event = store()  # there is no file to read, and a thread costs more than the rest
         except (StorageError, ManifestError) as error:
             event = ResultsFailed(f"The result was not kept: {error}")
         except OSError as error:
@@ -298,7 +306,16 @@ class Executor:
             await work.left_with.release(attempt)
         for _, fetched in work.fetched:
             fetched.close()
-        await trio.to_thread.run_sync(_remove_folder, work.folder)
+        self._litter.append(work.folder)
+        self._littered.set()
+
+    async def _remove_litter(self) -> None:
+        """Remove folders, in one thread and many at a time: a burst of jobs leaves hundreds."""
+        while True:
+            await self._littered.wait()
+            self._littered = trio.Event()
+            folders, self._litter = self._litter, []
+            await trio.to_thread.run_sync(_remove_folders, folders)
 
     def _remove_leftovers(self, kept: frozenset[str]) -> None:
         for folder in self._results.iterdir():
@@ -307,17 +324,19 @@ class Executor:
 
 
 def _make_folders(folder: Path, order: Order) -> None:
+    """Only what the task has use for: some microseconds each, where a thread costs a hundred."""
     task = order.spec.task
-    names: Sequence[str] = [
-        "scratch",
-        "outputs",
-        *(f"outputs/{number}" for number in range(len(task.result_paths))),
-        "inputs",
-        *(f"inputs/{number}" for number in range(len(task.inputs))),
-    ]
     folder.mkdir(mode=0o700, exist_ok=True)
-    for name in names:
-        (folder / name).mkdir(exist_ok=True)
+    for name, count in (("outputs", len(task.result_paths)), ("inputs", len(task.inputs))):
+        if count:
+            (folder / name).mkdir(exist_ok=True)
+        for number in range(count):
+            (folder / name / str(number)).mkdir(exist_ok=True)
+
+
+def _remove_folders(folders: Sequence[Path]) -> None:
+    for one in folders:
+        _remove_folder(one)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -136,7 +136,11 @@ def _depth(path: str) -> int:
 
 
 def _fit(wanted: Resources, capacity: Resources, load: Load) -> int:
-    """Where it can start at once, the tighter the better; else the shorter queue."""
+    """Where it can start at once, the emptier the better; else the shorter queue.
+
+    The load is spread, not packed: a lost node then costs less, and many small jobs are not all
+    handled by one node's process while others idle.
+    """
     if not wanted.fits(load.free(capacity)):
         return QUEUES * max(0, TARGET_QUEUE_SLOTS - load.queued(capacity)) // TARGET_QUEUE_SLOTS
     used = load.wanted.plus(wanted)
@@ -146,7 +150,7 @@ def _fit(wanted: Resources, capacity: Resources, load: Load) -> int:
         if want and whole
     ]
     tightness = sum(shares) // len(shares) if shares else 0
-    return FITS_NOW + (FULL - FITS_NOW) * tightness // FULL
+    return FITS_NOW + (FULL - FITS_NOW) * (FULL - tightness) // FULL
 
 
 def _soft(spec: JobSpec, reading: NodeReading) -> int:

@@ -94,6 +94,10 @@ class Ledger:
         self.last_hlc = max(self.last_hlc, record.hlc)
         return dot
 
+    def has_unsealed(self) -> bool:
+        """Whether `seal` would give something."""
+        return bool(self._sealed) or self._writer.has_records()
+
     def seal(self) -> list[StoredEnvelope]:
         """What was written since the last seal, as signed envelopes to persist; [] when nothing."""
         self._append_sealed()

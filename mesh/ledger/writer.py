@@ -50,6 +50,10 @@ class Writer:
         self._records_bytes += size_bytes
         return Dot(own.node, self.epoch, self._first_seq + len(self._records) - 1)
 
+    def has_records(self) -> bool:
+        """Whether something was written since the last seal."""
+        return bool(self._records or self._sealed)
+
     def seal(self) -> list[StoredEnvelope]:
         """What was written since the last seal, signed, in order; empty when nothing was."""
         self._close_envelope()

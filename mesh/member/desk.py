@@ -6,6 +6,7 @@ Commands that write are answered when what they wrote is on disk; readings when 
 from __future__ import annotations
 
 from dataclasses import replace
+
 from mesh.member.commands import (
     Command,
     DescribeNode,

@@ -16,10 +16,13 @@ from scheduler.errors import SpecError
 from scheduler.ids import Digest, Dot, JobId, NodeId, blob_digest
 from scheduler.instant import HybridClock, Instant
 from scheduler.job_view import JobView
-from scheduler.jobs import JobSpec, NodeReading
+from scheduler.jobs import AttemptState, JobSpec, NodeReading
 from scheduler.records import Kind, Record
 from scheduler.spec import decode_spec_untrusted, named_blobs
 from scheduler.view import View
+
+STEPS = (AttemptState.PREPARING, AttemptState.RUNNING, AttemptState.PUBLISHING)
+"""Between intent and end: nothing rests on them but what people see."""
 
 
 class Facts:
@@ -49,6 +52,8 @@ class Facts:
         """Jobs whose readers are to be told."""
         self.active: dict[JobId, None] = {}
         """Jobs that have not ended, as far as is known here."""
+        self.only_steps = False
+        """All that was written since the last seal are steps that may be lost with the process."""
         self.capacity_freed = False
         """Something changed that could let a waiting job run."""
         self.missing_specs: dict[Digest, dict[JobId, None]] = {}
@@ -62,6 +67,8 @@ class Facts:
         self, kind: Kind, body: Mapping[str, Any], now: Instant, *, cause: Dot | None = None
     ) -> Dot:
         """Write one record of our own and fold it; its flush is the member's to ask for."""
+        step = kind == Kind.ATTEMPT_OBSERVED and body["state"] in STEPS
+        self.only_steps = step and (self.only_steps or not self.ledger.has_unsealed())
         record = Record(kind, self.clock.tick(now), cause, body)
         dot = self.ledger.write(record)
         self.fold([(dot, record)])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mesh.gossip.core import PeerReading
 from mesh.gossip.events import PeerState
 from mesh.ledger.ledger import Ledger, StoredEnvelope
-from mesh.member.events import MemberEffect, Persist, Restored
+from mesh.member.events import Changed, MemberEffect, Persist, Restored
 from mesh.trust import Certificate
 from scheduler.ids import Digest
 
@@ -76,6 +76,12 @@ class Flushes:
     def hold(self, effects: Sequence[MemberEffect]) -> None:
         """Perform these when everything written so far is on disk."""
         self._gathering.effects.extend(effects)
+
+    def can_wait(self) -> bool:
+        """Nothing was gathered that a peer, a caller or an attempt waits for."""
+        return not self._gathering.writes and all(
+            isinstance(effect, Changed) for effect in self._gathering.effects
+        )
 
     def next(self) -> tuple[Persist | None, list[MemberEffect]]:
         """The flush to ask for now, if none is out; and effects that wait for nothing."""

@@ -71,6 +71,9 @@ ROUNDS_PER_TICK_MAX = 64
 rounds waits for the next tick, so that a loop of refusals cannot stop the node."""
 
 
+STEPS_TIMER = "steps"
+STEPS_WAIT_S = 0.005
+"""A job that ends within this writes its steps and its end in one flush instead of two."""
 REFOLD_TIMER = "refold"
 REFOLD_AFTER_S = 1.0
 """After the last records of a catch-up: to fold 30,000 again takes a second, so it is done once."""
@@ -123,6 +126,8 @@ class Member:
         self.boot = self.ledger.open_epoch(now, random.getrandbits(16))
         """The epoch opened at this start."""
         self.facts.clock.last = max(self.facts.clock.last, self.ledger.last_hlc)
+        self._steps_wait = False
+        """A timer runs for steps that are not on disk."""
         self.outbox = Outbox()
         self._flushes = Flushes(self.ledger, restored)
         self.gossip = Gossip(
@@ -166,6 +171,8 @@ class Member:
                 self.orchestrate.timer_fired(token[0], JobId(token[1]))
             case TimerFired(token) if token[0] == SEEN_TIMER:
                 self._route(self.seen.timer_fired(now), now)
+            case TimerFired(token) if token[0] == STEPS_TIMER:
+                self._steps_wait = self.facts.only_steps = False
             case TimerFired(token) if token[0] == REFOLD_TIMER:
                 self._flushes.envelopes(self.ledger.seal())
                 self.facts.refold()
@@ -208,6 +215,11 @@ class Member:
         self._want_missing_specs(now)
         self._flushes.blobs(self._desk.take_blobs(), own=True)
         self._flushes.hold(self.outbox.take_held())
+        if self.facts.only_steps and self.ledger.has_unsealed() and self._flushes.can_wait():
+            if not self._steps_wait:
+                self._steps_wait = True
+                self.outbox.send(StartTimer((STEPS_TIMER,), now.monotonic_s + STEPS_WAIT_S))
+            return self.outbox.take()
         persist, ready = self._flushes.next()
         self.outbox.extend(ready)
         if persist is not None:

@@ -111,6 +111,9 @@ class Requests:
 
         Raises Unavailable when none has it, OSError when it cannot be kept here.
         """
+        path = self._blobs.path(digest)
+        if path.exists():
+            return path, False
         here = await trio.to_thread.run_sync(self._blobs.find, digest)
         if here is not None:
             return here, False

@@ -23,8 +23,8 @@ from runtime.ports import EngineJob, EngineReport, EngineSetup, Mount, Running
 from scheduler.ids import AttemptId
 from scheduler.jobs import Failure
 
-WORKERS_PER_CORE = 2
-"""Guests wait for files now and then; more than two a core only makes each slower."""
+WORKERS_PER_CORE = 8
+"""A bound on processes, not on work: what may run is what was reserved, and small jobs reserve little."""
 DEFAULT_MEMORY_BYTES = 512_000_000
 """Bacalhau's default for a job, where the specification came without one."""
 DEFAULT_ENTRYPOINT = "_start"
@@ -155,7 +155,7 @@ def _preopens(mounts: list[Mount], scratch: Path) -> list[tuple[str, str, bool]]
             )
         guest = PurePosixPath(mount.guest)
         parent = parents.setdefault(str(guest.parent), scratch / str(len(parents)))
-        parent.mkdir(exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
         _show_file(mount.host, parent / guest.name)
     return folders + [(str(path), guest, False) for guest, path in parents.items()]
 

@@ -83,11 +83,11 @@ def test_a_part_that_is_better_scores_more(
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
-        (taken(running=3), taken(running=1)),
+        (taken(running=1), taken(running=3)),
         (taken(running=0), taken(running=4)),
         (taken(running=4, waiting=1), taken(running=4, waiting=5)),
     ],
-    ids=["tight fit", "start at once", "short queue"],
+    ids=["emptier node", "start at once", "short queue"],
 )
 def test_fit(better: Load, worse: Load) -> None:
     assert score(spec(), reading(BEN), better).score > score(spec(), reading(BEN), worse).score

@@ -178,3 +178,18 @@ def _big_task() -> dict[str, object]:
         "Engine": {"Type": "scripted", "Params": {}},
         "Resources": {"CPU": "64"},
     }
+
+
+def test_a_job_that_waits_is_told_its_place_in_the_queue() -> None:
+    """No engine for them: they wait, the earlier first."""
+    stage = Stage("a")
+    task = {"Name": "main", "Engine": {"Type": "docker", "Params": {"Image": "busybox"}}}
+    for name in ("one", "two"):
+        submitted(stage, Name=name, Tasks=[task])
+    places = []
+    for name in ("one", "two"):
+        reading = stage.ask("a", GetJob(name))
+        assert isinstance(reading, JobReading)
+        assert reading.waiting is not None
+        places.append(reading.waiting.position)
+    assert places == [1, 2]

@@ -107,6 +107,27 @@ def test_at_most_one_flush_is_out_and_the_next_takes_all_that_gathered() -> None
     assert len(submissions) == 2, "one for the first submission, one for the nineteen that waited"
 
 
+def test_a_job_that_ends_at_once_costs_two_flushes() -> None:
+    stage = Stage("a")
+    stage.settle()
+    before = len([one for _, one in stage.performed if isinstance(one, Persist)])
+    stage.ask("a", SubmitJob(scripted_job()))
+    assert len([one for _, one in stage.performed if isinstance(one, Persist)]) == before + 2
+
+
+def test_steps_of_a_longer_job_are_on_disk_soon() -> None:
+    stage = Stage("a")
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    stage.advance(0.1)
+    stage.kill("a")
+    stage.hold_runs = False
+    stage.boot("a")
+    stage.settle()
+    states = [one.observation.state.name for one in reading(stage, "a", "one").attempts]
+    assert states == ["FAILED", "SUCCEEDED"]
+
+
 def test_readers_are_told_what_changed_once_it_is_on_disk() -> None:
     stage = Stage("a")
     stage.ask("a", SubmitJob(scripted_job(Name="one")))
