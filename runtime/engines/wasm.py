@@ -24,7 +24,7 @@ from scheduler.ids import AttemptId
 from scheduler.jobs import Failure
 
 WORKERS_PER_CORE = 8
-"""A bound on processes, not on work: what may run is what was reserved, and small jobs reserve little."""
+"""A bound on processes, not on work: what runs was reserved, but small jobs reserve little."""
 DEFAULT_MEMORY_BYTES = 512_000_000
 """Bacalhau's default for a job, where the specification came without one."""
 DEFAULT_ENTRYPOINT = "_start"
