@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import get_args
-
-import pytest
 
 from runtime.attempt_events import AttemptEffect, AttemptEvent, EngineStarted, ResultsStored
 from scheduler.ids import Digest
@@ -19,5 +16,3 @@ def test_every_event_and_effect_is_frozen():
 def test_defaults_are_those_of_a_program_begun_here():
     assert EngineStarted().ran_s == 0.0
     assert ResultsStored(Digest("ab" * 32), 5).small == ()
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        EngineStarted().ran_s = 1.0

@@ -7,8 +7,9 @@ from mesh.ledger.received import Outcome, Received, Refusal
 
 def test_nothing_is_the_default() -> None:
     received = Received()
-    assert received.appended == received.records == ()
-    assert received.gap is received.missing_certificate is received.refused is None
+    assert received.appended == ()
+    assert received.records == ()
+    assert (received.gap, received.missing_certificate, received.refused) == (None, None, None)
     assert not received.fork
     assert not received.foreign_own
 

@@ -238,7 +238,8 @@ class Stage:
                         for one in digests
                         if one in self.disks[name].blobs
                     ]
-                    self._perform(name, list(self.members[name].gossip.send_blobs(link, held)))
+                    frames = self.members[name].gossip.send_blobs(link, held)
+                    self._perform(name, [one for one in frames if isinstance(one, Send)])
                 case Answer(token, answer):
                     self.answers[token] = answer
                 case RunAttempt():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mesh.member.commands import GetJob, JobReading, StopJob, StopTaken, SubmitJob, Submitted
@@ -58,7 +60,7 @@ def test_intent_is_on_disk_before_anything_starts() -> None:
     assert {2, 3, 5, 6, 8} <= kinds, "one flush holds birth, version, owner, placement, acceptance"
 
 
-def _records(stage: Stage, flush: Persist) -> list[tuple[object, object]]:
+def _records(stage: Stage, flush: Persist) -> list[tuple[Any, Any]]:
     from mesh.ledger.envelope import decode_untrusted
     from scheduler.records import decode_record_untrusted
 

@@ -109,11 +109,13 @@ class Comes:
 
 
 async def test_an_engine_that_comes_and_goes_is_said_once_each_time() -> None:
-    engine, said = Comes(), []
-    before = await probe_engines({"docker": engine}, {"wasm": "1"}, said.append)
+    engine = Comes()
+    engines: dict[str, Any] = {"docker": engine}
+    said: list[str] = []
+    before = await probe_engines(engines, {"wasm": "1"}, said.append)
     assert before == {"docker": "1"}
-    assert await probe_engines({"docker": engine}, before, said.append) == before
+    assert await probe_engines(engines, before, said.append) == before
     engine.available = False
-    gone = await probe_engines({"docker": engine}, before, said.append)
+    gone = await probe_engines(engines, before, said.append)
     assert gone == {}
     assert said == ["engine docker 1 answers", "engine docker does not answer: it is gone."]

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 
 import pytest
 
+from mesh.edge.cli.connect import NodeApi
+from mesh.edge.cli.errors import CommandFailed, Exit
 from scheduler.ids import AttemptId, Digest
 from scheduler.jobs import AttemptState
 from storage.digest import Entry, EntryKind, Manifest, encode_manifest
@@ -183,6 +186,40 @@ def test_get_goes_on_where_it_broke_off(node: Node, tmp_path) -> None:
         assert (folder / "report.txt").read_text() == "report 0\n"
         assert not partial.exists()
         (folder / "report.txt").unlink()
+
+
+def test_a_cut_transfer_goes_on_by_itself_and_then_by_the_next_get(
+    node: Node, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(node, 1)
+    digest = node.doors.keep(b"report 0\n")
+    begun: list[int] = []
+    cuts = [2]
+    whole = NodeApi.download
+
+    def download(api: NodeApi, path: str, *, begin: int = 0) -> tuple[int, Iterator[bytes]]:
+        at, chunks = whole(api, path, begin=begin)
+        if digest not in path:
+            return at, chunks
+        begun.append(at)
+        return at, cut(b"".join(chunks)) if cuts[0] else chunks
+
+    def cut(data: bytes) -> Iterator[bytes]:
+        cuts[0] -= 1
+        yield data[:3]
+        raise CommandFailed("the cable broke", Exit.NO_NODE)
+
+    monkeypatch.setattr(NodeApi, "download", download)
+    assert node.run("job", "get", "named") == 0
+    assert begun == [0, 3, 6]
+    report = tmp_path / "job-named/data/report.txt"
+    assert report.read_text() == "report 0\n"
+    report.unlink()
+    cuts[0], begun[:] = 3, []
+    assert node.run("job", "get", "named/data/report.txt") == 3
+    assert node.run("job", "get", "named/data/report.txt") == 0
+    assert begun == [0, 3, 6], "the last try had brought all that was left"
+    assert report.read_text() == "report 0\n"
 
 
 def test_what_is_there_already_is_not_fetched_again(node: Node, tmp_path) -> None:
