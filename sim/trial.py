@@ -200,9 +200,9 @@ class Trial:
                 if acknowledged not in jobs:
                     return f"{machine.name} does not know {acknowledged}"
             for job in jobs.values():
-                excused = _hangs_on_the_dead(job, up)
-                excused |= job.version is not None and not self._is_kept(job.version.spec)
-                if not job.state().terminal and not excused:
+                if job.version is not None and not self._is_kept(job.version.spec):
+                    continue  # What it wants died with the one machine that knew.
+                if not job.state().terminal and not _hangs_on_the_dead(job, up):
                     return f"{job.name} is {job.state().value} at {machine.name}"
                 if any(attempt.node in up for attempt in job.live_attempts()):
                     return f"an attempt of {job.name} still runs for all that {machine.name} knows"

@@ -16,6 +16,9 @@ from sim.world import Machine, World
 Claim = tuple[int, NodeId]
 AGREE_S = 5.0
 """On top of the wait before a takeover, for its word to reach everybody."""
+NOTICE_S = 15.0
+"""Before it: hosts that fall silent are found out within 5 s, twice as late by a machine that
+hears all others and is heard by none, and once more where it lost over half of them at once."""
 AGREE_LOSSY_S = 15.0
 """Where packets are lost a word may take twice its longest delay of six seconds."""
 
@@ -97,7 +100,8 @@ class Owners(Watcher):
 
     def _check(self, world: World, since_s: float, term: int, sentence: str) -> None:
         lossy = world.network.settings.loss > 0 or world.settings.drive.slow_s >= AGREE_S / 10
-        wait_s = takeover_wait_s(TAKEOVER_AFTER_S, term) + (AGREE_LOSSY_S if lossy else AGREE_S)
+        agree_s = NOTICE_S + (AGREE_LOSSY_S if lossy else AGREE_S)
+        wait_s = takeover_wait_s(TAKEOVER_AFTER_S, term) + agree_s
         if world.now_s - max(since_s, self._quiet.since_s) > wait_s:
             raise Wrong("I13", f"{wait_s:.0f} s after the last change {sentence}")
 

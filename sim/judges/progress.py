@@ -79,13 +79,17 @@ class Duplicates(Watcher):
             elif record.body["state"] == AttemptState.REFUSED:
                 self._refused[record.body["attempt"]] = None
 
-    def at_rest(self, world: World) -> None:
-        view = world.up()[0].running.facts.view
+    def begun(self) -> Counter[tuple[JobId, Dot, int]]:
+        """(job, version, index) -> attempts of that slot that were accepted and not sent back."""
         slots = Counter[tuple[JobId, Dot, int]]()
         for attempt in self._accepted:
             placed = self._oracle.placed.get(attempt)
             if placed is not None and attempt not in self._refused:
                 slots[placed.job, placed.version, placed.index] += 1
+        return slots
+
+    def at_rest(self, world: World) -> None:
+        view, slots = world.up()[0].running.facts.view, self.begun()
         for (job, version, index), count in slots.items():
             budget = view.jobs[job].versions[version].retry_attempts
             bound = 1 if self._faultless else budget * self._quiet.most_parts

@@ -100,3 +100,17 @@ def test_disarmed_nothing_dies() -> None:
     rig.drive.persist(_persist(1))
     rig.advance()
     assert (rig.crashes, rig.flushed) == (0, [1])
+
+
+def test_an_old_copy_lacks_the_last_writes() -> None:
+    rig = Rig()
+    for token in range(1, 6):
+        rig.drive.persist(_persist(token))
+        while rig.clock.step(rig.clock.now_s + 10.0):
+            pass
+    rig.drive.disk.roll_back(2)
+    assert [one.token for one in rig.drive.disk.written()] == [1, 2, 3]
+    assert [one.first_seq for one in rig.drive.disk.restored().envelopes] == [1, 2, 3]
+    rig.drive.disk.roll_back(9)
+    assert rig.drive.disk.restored().envelopes == ()
+    assert rig.drive.disk.read_blob(blob_digest(SPEC)) is None

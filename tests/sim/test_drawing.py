@@ -99,11 +99,3 @@ def test_a_suite_has_runs_of_many_sizes_and_each_is_hurt() -> None:
     plans = [swarm(seed) for seed in SEEDS]
     assert {len(plan.world.machines) for plan in plans} == {3, 4, 5}
     assert all({Fault.SPLIT, Fault.CRASH} & set(plan.faults) for plan in plans)
-
-
-def test_every_option_stands_in_its_lines() -> None:
-    plan = draw(3)
-    lines = list(plan.lines())
-    assert lines[0] == "seed 3"
-    assert sum(line.startswith("plan ") for line in lines) == len(plan.actions)
-    assert all(any(fault.value in line for line in lines) for fault in Fault)

@@ -81,3 +81,34 @@ def test_a_loop_that_comes_late_sees_more_at_once() -> None:
     world.wait(ask, 10.0)
     assert isinstance(ask.answer, Submitted)
     assert world.now_s - ask.at_s > 0.002
+
+
+def test_a_process_that_halts_finds_later_what_came_meanwhile() -> None:
+    world = _alone()
+    world.stall("a")
+    ask = world.submit("a", script("one", duration_ms=10))
+    world.advance(30.0)
+    assert not ask.done
+    assert world.at_work() == []
+    world.resume("a")
+    world.advance(2.0)
+    assert isinstance(ask.answer, Submitted)
+
+
+def test_a_machine_with_an_old_disk_knows_less() -> None:
+    world = _alone()
+    world.wait(world.submit("a", script("kept", duration_ms=10)), 5.0)
+    world.advance(2.0)
+    world.crash("a")
+    world.roll_back("a", 100)
+    world.restart("a")
+    assert not world.machines["a"].running.facts.view.jobs
+
+
+def test_a_calendar_jumps_and_no_timer_with_it() -> None:
+    world = _alone()
+    before = world.machines["a"].clock.now()
+    world.jump("a", -3_600_000)
+    after = world.machines["a"].clock.now()
+    assert after.wall_ms == before.wall_ms - 3_600_000
+    assert after.monotonic_s == before.monotonic_s

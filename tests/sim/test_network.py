@@ -194,3 +194,29 @@ def test_a_caller_that_dies_while_it_calls_leaves_no_open_end(seed: int) -> None
     opened = [one for one in rig.events("b") if isinstance(one, LinkOpened)]
     closed = [one for one in rig.events("b") if isinstance(one, LinkClosed)]
     assert [one.link for one in opened] == [one.link for one in closed]
+
+
+def test_a_cut_is_one_way() -> None:
+    rig = Rig()
+    here, there = rig.link("a", "b")
+    rig.network.cut([("a", "b")])
+    rig.network.send("a", here, b"lost")
+    rig.network.send("b", there, b"heard")
+    rig.advance(1.0)
+    assert (rig.frames("a"), rig.frames("b")) == ([b"heard"], [])
+    assert not rig.network.meet("b", "a")
+    rig.network.heal()
+    rig.advance(4.0)
+    assert rig.frames("b") == [b"lost"]
+
+
+def test_over_a_cut_no_call_is_taken_and_streams_are_given_up() -> None:
+    rig = Rig()
+    rig.link("a", "b")
+    rig.network.cut([("b", "a")])
+    rig.network.dial("c", _address("a"))
+    rig.network.dial("a", _address("b"))
+    rig.advance(60.0)
+    assert any(isinstance(one, LinkOpened) for one in rig.events("c"))
+    assert any(isinstance(one, DialFailed) for one in rig.events("a"))
+    assert any(isinstance(one, LinkClosed) for one in rig.events("a"))

@@ -24,7 +24,7 @@ def _plan(seed: int) -> Plan:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_nothing_wrong_is_seen_and_everything_ends(seed: int) -> None:
     verdict = Trial(_plan(seed)).run()
     told = f"{verdict.sentence}; see it: python -m sim run --seed {seed} " + " ".join(

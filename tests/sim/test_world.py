@@ -83,3 +83,19 @@ def test_one_seed_is_one_history() -> None:
     one, same, other = (_world(seed=seed).trace.digest() for seed in (5, 5, 6))
     assert one == same
     assert one != other
+
+
+def test_components_are_who_reaches_whom_by_others_too() -> None:
+    world = _world("abcd")
+
+    def components() -> list[str]:
+        return ["".join(sorted(one.name for one in part)) for part in world.components()]
+
+    assert components() == ["abcd"]
+    world.split(["ab", "bc", "d"])
+    assert components() == ["abc", "d"]
+    world.cut([("a", "d")])
+    assert components() == ["abcd"]
+    world.cut([(one, "d") for one in "abc"])
+    world.stall("b")
+    assert components() == ["ac", "d"]

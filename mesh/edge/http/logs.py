@@ -241,15 +241,16 @@ async def _read(
                 wait_s=WAIT_S if patient else 0.0,
                 since_ms=wish.since_ms,
             )
-        except BlobUnavailable:
+        except BlobUnavailable as error:
             if not wish.follow:
                 raise
-            job = await _every_attempt(doors, attempt.job)
-            if _successor(job, attempt, {attempt.id}) is not None:
-                return None
-            if job.state.terminal:
-                raise
-            await _after_change(doors, job, LOOK_AGAIN_S)
+            away = error
+        job = await _every_attempt(doors, attempt.job)
+        if _successor(job, attempt, {attempt.id}) is not None:
+            return None
+        if job.state.terminal:
+            raise away
+        await _after_change(doors, job, LOOK_AGAIN_S)
 
 
 async def _after_change(doors: Doors, job: JobReading, wait_s: float) -> JobReading:

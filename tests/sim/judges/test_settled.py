@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from sim.clock import WALL_START_MS
+from sim.judges.oracle import Oracle
+from sim.judges.settled import Settled
+from sim.trust import issue
+from sim.watcher import Watchers, Wrong
+from sim.world import World, WorldSettings, script
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.oracle = Oracle(issue(name, not_before_ms=WALL_START_MS) for name in "ab")
+        self.judge = Settled(self.oracle)
+        self.world = World(WorldSettings(1, ("a", "b")), Watchers(self.oracle, self.judge))
+        self.world.start()
+        self.world.advance(2.0)
+        self.world.wait(self.world.submit("a", script("one", duration_ms=10)), 5.0)
+        self.world.advance(10.0)
+
+
+def test_what_every_disk_holds_is_settled_and_stays() -> None:
+    rig = Rig()
+    assert len(rig.judge.answers) == 1
+    rig.judge.at_rest(rig.world)
+
+
+def test_settled_without_a_disk() -> None:
+    rig = Rig()
+    (job,) = rig.judge.answers
+    rig.judge.answers.clear()
+    rig.oracle.held["b"].succeeded.clear()
+    with pytest.raises(Wrong, match="I20: a calls one settled, b lacks the result of slot 0"):
+        rig.judge.changed(rig.world.machines["a"], (job,))
+
+
+def test_a_settled_answer_that_changes() -> None:
+    rig = Rig()
+    ((job, (answer, teller)),) = rig.judge.answers.items()
+    rig.judge.answers[job] = ((answer[0], answer[1], (None,)), teller)
+    with pytest.raises(Wrong, match=r"I20: . called Completed .* settled, a says Completed or"):
+        rig.judge.at_rest(rig.world)
