@@ -99,7 +99,8 @@ class Discovery:
                     zeroconf, current = await self._open(hosts, token), hosts
                 await trio.sleep(RECHECK_S)
         finally:
-            await _close(zeroconf)
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await _close(zeroconf)
 
     async def _open(self, hosts: Sequence[str], token: trio.lowlevel.TrioToken) -> Zeroconf | None:
         try:

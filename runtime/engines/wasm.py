@@ -17,7 +17,7 @@ from typing import Any
 import trio
 
 from runtime.attempt import EngineEnded, tail_text
-from runtime.engines.wasm_pool import WorkerPool
+from runtime.engines.wasm_pool import KILL_WAIT_S, WorkerPool
 from runtime.outputs import read_tail
 from runtime.ports import EngineJob, EngineReport, EngineSetup, Mount, Running
 from scheduler.ids import AttemptId
@@ -80,7 +80,7 @@ class WasmEngine:
     async def _run(self, job: EngineJob, started: Callable[[], None]) -> EngineEnded:
         message = await _worker_job(job)
         worker = await self._pool.lend()
-        finished = False
+        finished, code = False, -signal.SIGKILL
         try:
             await worker.send(message)
             while (answer := await worker.receive()) is not None and "started" in answer:
@@ -90,7 +90,8 @@ class WasmEngine:
             answer = None
         finally:
             if not finished:
-                code = await worker.kill()
+                with trio.move_on_after(KILL_WAIT_S, shield=True):
+                    code = await worker.kill()
         if answer is None:
             return await _ended_early(job, Failure.ENGINE.value, _death_sentence(code))
         await self._pool.give_back(worker)

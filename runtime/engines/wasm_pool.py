@@ -22,6 +22,8 @@ MAX_ANSWER_BYTES = 1 << 20
 """An answer is two tails and a sentence: some 20 KiB at most."""
 IDLE_S = 20.0
 """How long a second idle worker is kept: a user's next job comes within seconds or not at all."""
+KILL_WAIT_S = 10.0
+"""The kernel needs a millisecond; one stuck in a dead disk must not hold the node."""
 KEPT_IDLE = 1
 """33 MB that make the first job after a pause start at once."""
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
@@ -57,7 +59,7 @@ class Worker:
 
     async def kill(self) -> int:
         """End the child now and wait until it is gone; what it ended with. Cannot be cancelled."""
-        with trio.CancelScope(shield=True):
+        with trio.move_on_after(KILL_WAIT_S, shield=True):
             if self.process.returncode is None:
                 self.process.kill()
             await self.process.wait()
@@ -131,8 +133,9 @@ class WorkerPool:
                     await self._idle.popleft().kill()
         finally:
             self._closed = True
-            while self._idle:
-                await self._idle.popleft().kill()
+            with trio.move_on_after(KILL_WAIT_S, shield=True):
+                while self._idle:
+                    await self._idle.popleft().kill()
 
     async def _warm(self) -> None:
         self._warming = trio.Event()

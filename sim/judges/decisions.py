@@ -71,24 +71,28 @@ class Takeovers(Watcher):
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
         self._away_since_s: dict[tuple[str, NodeId], float] = {}
+        self._reached_since_s: dict[tuple[str, NodeId], float] = {}
         self._died_s: dict[NodeId, float] = {}
         self._owners: dict[tuple[JobId, int], dict[NodeId, None]] = {}
 
     def started(self, machine: Machine) -> None:
-        for key in [one for one in self._away_since_s if one[0] == machine.name]:
-            del self._away_since_s[key]
+        for since_s in (self._away_since_s, self._reached_since_s):
+            for key in [one for one in since_s if one[0] == machine.name]:
+                del since_s[key]
 
     def crashed(self, machine: Machine, why: str) -> None:
         self._died_s[machine.node] = machine.world_clock.now_s
 
     def looked(self, world: World) -> None:
         for machine in world.at_work():
-            readings = machine.running.facts.readings
+            reached = _reached(machine)
             for other in world.machines.values():
-                key, reading = (machine.name, other.node), readings.get(other.node)
-                if reading is not None and reading.reachable:
+                key = (machine.name, other.node)
+                if other.node in reached:
                     self._away_since_s.pop(key, None)
+                    self._reached_since_s.setdefault(key, world.now_s)
                 else:
+                    self._reached_since_s.pop(key, None)
                     self._away_since_s.setdefault(key, world.now_s - LOOKS_S)
 
     def written(self, machine: Machine, persist: Persist) -> None:
@@ -100,20 +104,27 @@ class Takeovers(Watcher):
         job, term = record.body["job"], record.body["term"]
         self._owners.setdefault((job, term), {})[dot.author] = None
         before = [one for one in self._owners.get((job, term - 1), {}) if one != machine.node]
-        now_s = machine.world_clock.now_s
-        waited_s = [
-            now_s - self._away_since_s[machine.name, owner]
-            for owner in before
-            if (machine.name, owner) in self._away_since_s  # Else it came back during the write.
-            and self._died_s.get(owner, -DIED_LATELY_S) + DIED_LATELY_S <= now_s
-        ]
+        if len(before) != 1:
+            return  # Of two owners of one term it may know one alone.
+        waited_s = self._waited_s(machine, before[0])
         wait_s = takeover_wait_s(TAKEOVER_AFTER_S, term - 1)
-        if waited_s and len(waited_s) == len(before) and max(waited_s) < wait_s:
+        if waited_s is not None and waited_s < wait_s:
             raise Wrong(
                 "I13",
-                f"{machine.name} claims term {term} of {job} {max(waited_s):.1f} s after it lost "
+                f"{machine.name} claims term {term} of {job} {waited_s:.1f} s after it lost "
                 f"its owner, and was to wait {wait_s:.1f} s",
             )
+
+    def _waited_s(self, machine: Machine, owner: NodeId) -> float | None:
+        """How long the owner has been out of its reach, at most; None when that cannot be told."""
+        now_s, key = machine.world_clock.now_s, (machine.name, owner)
+        if now_s < self._died_s.get(owner, -DIED_LATELY_S) + DIED_LATELY_S:
+            return None
+        if key in self._away_since_s:
+            return now_s - self._away_since_s[key]
+        # It may have come back while the claim was written.
+        lasting = now_s - self._reached_since_s.get(key, now_s) > WRITES_S
+        return 0.0 if lasting else None
 
 
 class Placements(Watcher):

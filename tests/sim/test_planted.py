@@ -13,11 +13,11 @@ import mesh.member.compute
 import mesh.member.seen
 import scheduler.reconcile
 import scheduler.slots
+from mesh.member.absence import Absence
 from mesh.member.compute import Compute
 from mesh.member.events import Persist
 from mesh.member.member import Member
 from mesh.member.outbox import Outbox
-from scheduler.claims import Claims
 from scheduler.ids import AttemptId, NodeId
 from scheduler.instant import Instant
 from scheduler.job_view import JobView
@@ -114,7 +114,7 @@ class NeverPulls(Member):
         (TellsHeadsBeforeTheFlush, Outcome.WRONG, "I3"),
         (ForgetsAtRestart, Outcome.WRONG, "I4"),
         (KeepsNoOldLogs, Outcome.WRONG, "I4"),
-        (NeverPulls, Outcome.STUCK, ""),
+        (NeverPulls, Outcome.WRONG, "I13"),
     ],
 )
 def test_a_planted_bug_is_found(
@@ -155,16 +155,11 @@ def test_a_fence_that_is_not_checked_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_owner_that_does_not_yield_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = Claims.add
+    def while_we_rank_first(absence: Absence, job: JobView, now: Instant) -> bool:
+        return job.owner is None or job.owner[1] != absence._facts.node
 
-    def first_stays(claims: Claims, claim: Claim) -> list[AttemptId]:
-        before = claims.greatest
-        asked = add(claims, claim)
-        claims.greatest = before or claims.greatest
-        return asked
-
-    monkeypatch.setattr(Claims, "add", first_stays)
-    _find(Outcome.WRONG, "I")
+    monkeypatch.setattr(Absence, "owner_is_gone", while_we_rank_first)
+    _find(Outcome.WRONG, "I13")
 
 
 def test_a_stop_that_loses_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
