@@ -164,7 +164,7 @@ def test_an_owner_that_does_not_yield_is_found(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_stop_that_loses_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JobView, "stopped", lambda job: False)
-    _find(Outcome.WRONG, "I11")
+    _find(Outcome.WRONG, "I11", seeds=200, require=(*REQUIRED, Fault.STOPS))
 
 
 def test_an_end_that_does_not_stick_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,11 @@ def test_first_start_founds_a_cluster_of_one(tmp_path: Path) -> None:
 
 
 def test_lab_members_share_a_root_and_nothing_else(tmp_path: Path) -> None:
+    secret = "a long secret"
     for name in "ab":
         (tmp_path / name).mkdir()
-    one = open_identity(tmp_path / "a", lab_secret="s", now_ms=NOW_MS)
-    two = open_identity(tmp_path / "b", lab_secret="s", now_ms=NOW_MS)
+    one = open_identity(tmp_path / "a", lab_secret=secret, now_ms=NOW_MS)
+    two = open_identity(tmp_path / "b", lab_secret=secret, now_ms=NOW_MS)
     assert one.root.der == two.root.der
     assert one.own.node != two.own.node
     assert one.own.serial != two.own.serial
@@ -49,7 +50,7 @@ def test_lab_members_share_a_root_and_nothing_else(tmp_path: Path) -> None:
     assert not two.verify(one.own, b"m", b"short")
     assert "root.key" not in names_and_modes(tmp_path / "a")
     for path in (tmp_path / "a").iterdir():
-        assert b"s" * 2 not in path.read_bytes()
+        assert secret.encode() not in path.read_bytes()
 
 
 def test_secrets_make_different_clusters() -> None:

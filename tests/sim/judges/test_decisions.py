@@ -4,7 +4,7 @@ import pytest
 
 from mesh.ledger.envelope import StoredEnvelope
 from mesh.member.events import Persist
-from scheduler.ids import Dot
+from scheduler.ids import Dot, NodeId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState
 from scheduler.records import Kind, Record
@@ -67,15 +67,20 @@ def test_work_that_starts_on_a_machine_that_knew_a_stop(rig: Rig) -> None:
 
 
 def test_a_takeover_from_an_owner_that_lives(rig: Rig) -> None:
-    rig.world.split([["a"], ["b", "c"]])
-    rig.world.advance(1.0)
-    claim = rig.says("b", Kind.OWNER_CLAIMED, term=2)
-    rig.takeovers.written(rig.machine("b"), claim)
-    rig.takeovers._away_since_s["b", rig.machine("a").node] = rig.world.now_s - 1.0
-    with pytest.raises(Wrong, match=r"I13: b claims term 2 .* 1.0 s after it lost its owner"):
-        rig.takeovers.written(rig.machine("b"), claim)
-    rig.takeovers._away_since_s["b", rig.machine("a").node] = rig.world.now_s - 3.0
-    rig.takeovers.written(rig.machine("b"), claim)
+    claim, b, owner = rig.says("b", Kind.OWNER_CLAIMED, term=2), rig.machine("b"), ("b", _node("a"))
+    with pytest.raises(Wrong, match=r"I13: b claims term 2 .* 0.0 s after it lost its owner"):
+        rig.takeovers.written(b, claim)
+    del rig.takeovers._reached_since_s[owner]
+    rig.takeovers.written(b, claim)
+    rig.takeovers._away_since_s[owner] = rig.world.now_s - 2.9
+    with pytest.raises(Wrong, match=r"I13: b claims term 2 .* 2.9 s after it lost its owner"):
+        rig.takeovers.written(b, claim)
+    rig.takeovers._away_since_s[owner] = rig.world.now_s - 3.0
+    rig.takeovers.written(b, claim)
+
+
+def _node(name: str) -> NodeId:
+    return issue(name, not_before_ms=WALL_START_MS).node
 
 
 def test_a_slot_placed_twice(rig: Rig) -> None:
