@@ -38,7 +38,7 @@ def test_parse_refuses(text):
 RULES = (
     AllowedPath("/data"),
     AllowedPath("/srv/*/readings"),
-    AllowedPath("/work", writable=True),
+    AllowedPath("/srv/scratch", writable=True),
     AllowedPath("/data/scratch", writable=True),
 )
 
@@ -50,8 +50,8 @@ RULES = (
         ("/data/deep/file.csv", False, "/data"),
         ("/srv/engine-1/readings", False, "/srv/engine-1/readings"),
         ("/srv/engine-1/readings/x", False, "/srv/engine-1/readings"),
-        ("/work/x", True, "/work"),
-        ("/work/x", False, "/work"),
+        ("/srv/scratch/x", True, "/srv/scratch"),
+        ("/srv/scratch/x", False, "/srv/scratch"),
         ("/data/scratch/x", True, "/data/scratch"),
     ],
 )
