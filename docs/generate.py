@@ -12,6 +12,9 @@ HERE = Path(__file__).resolve().parent
 PAGES: dict[str, str] = {
     "cli.md": "mesh.edge.cli.docs:cli_page",
     "lifecycle.md": "scheduler.lifecycle:draw",
+    "screens/calm.svg": "screens:calm",
+    "screens/split.svg": "screens:split",
+    "screens/healed.svg": "screens:healed",
 }
 
 

@@ -18,6 +18,7 @@ from runtime.attempt_events import (
     CleanUp,
     DeadlinePassed,
     EngineEnded,
+    EnginePreparing,
     EngineStarted,
     InputsFailed,
     InputsReady,
@@ -35,7 +36,7 @@ from runtime.attempt_events import (
 )
 from scheduler.ids import Digest
 from scheduler.instant import Instant
-from scheduler.jobs import AttemptState, Failure, Observation, Refusal
+from scheduler.jobs import AttemptState, Failure, Observation, Refusal, Source
 
 __all__ = [
     "AT_HAND",
@@ -50,6 +51,7 @@ __all__ = [
     "CleanUp",
     "DeadlinePassed",
     "EngineEnded",
+    "EnginePreparing",
     "EngineStarted",
     "InputsFailed",
     "InputsReady",
@@ -105,9 +107,14 @@ class AttemptCore:
         """Capacity is reserved: accept, then bring the inputs."""
         self._begun_s = now.monotonic_s
         effects: list[AttemptEffect] = [self._observe(AttemptState.ACCEPTED)]
-        if any(one.source.type not in AT_HAND for one in self.order.spec.task.inputs):
+        if not all(self._is_at_hand(one.source) for one in self.order.spec.task.inputs):
             effects.append(self._observe(AttemptState.PREPARING))
         return [*effects, PrepareInputs(self.order), *self._wake()]
+
+    def _is_at_hand(self, source: Source) -> bool:
+        if source.type == "mesh":
+            return source.params.get("Digest") in self.order.here
+        return source.type in AT_HAND
 
     def resume(self, state: AttemptState, now: Instant) -> list[AttemptEffect]:
         """Go on after a restart of this node: `state` is what its records last said (P23 to P26).
@@ -130,6 +137,8 @@ class AttemptCore:
                 return self._on_inputs_ready()
             case InputsFailed():
                 return [] if self._ready else self._end_input_failure(event)
+            case EnginePreparing():
+                return self._on_engine_preparing(event)
             case EngineStarted():
                 return self._on_engine_started(event, now)
             case NothingToAdopt():
@@ -151,14 +160,23 @@ class AttemptCore:
         self._ready = True
         return [RunEngine(self.order)]
 
+    def _on_engine_preparing(self, event: EnginePreparing) -> list[AttemptEffect]:
+        if self.observation.state >= AttemptState.PREPARING:
+            return []
+        message = bounded_text(event.message, MAX_MESSAGE_BYTES)
+        self.observation = Observation(AttemptState.PREPARING, message=message)
+        return [Report(self.observation)]
+
     def _on_engine_started(self, event: EngineStarted, now: Instant) -> list[AttemptEffect]:
         if self._started_s is not None or self._outcome is not None:
             return []
         self._started_s = now.monotonic_s - event.ran_s
         self._begun_s = min(self._begun_s, self._started_s)
-        if self.observation.state >= AttemptState.RUNNING:
+        if self.observation.state >= AttemptState.RUNNING and self._resumed is None:
             return self._wake()
-        return [*self._wake(), self._observe(AttemptState.RUNNING)]
+        # After a restart it is said again: until then nobody knows that it went on.
+        state = max(self.observation.state, AttemptState.RUNNING)
+        return [*self._wake(), self._observe(state)]
 
     def _on_nothing_to_adopt(self) -> list[AttemptEffect]:
         if self._resumed is None or self._outcome is not None:
@@ -174,6 +192,8 @@ class AttemptCore:
     def _on_engine_ended(self, outcome: EngineEnded, now: Instant) -> list[AttemptEffect]:
         if self._outcome is not None or not self._ready:
             return []
+        if self._started_s is None and outcome.failure in Refusal._value2member_map_:
+            return self._end_refused(outcome)
         since_s = self._begun_s if self._started_s is None else self._started_s
         self._elapsed_ms = max(0, round((now.monotonic_s - since_s) * 1000))
         self._outcome = outcome
@@ -230,6 +250,12 @@ class AttemptCore:
         refused = event.reason in Refusal._value2member_map_
         state = AttemptState.REFUSED if refused else AttemptState.FAILED
         return self._end(state, event.reason, event.message)
+
+    def _end_refused(self, outcome: EngineEnded) -> list[AttemptEffect]:
+        """Nothing has begun, and another node may have what this one lacks."""
+        if self._stop_reason is not None:
+            return self._end_stopped()
+        return self._end(AttemptState.REFUSED, outcome.failure, outcome.message)
 
     def _end_stored(self, event: ResultsStored) -> list[AttemptEffect]:
         if self._outcome is None:

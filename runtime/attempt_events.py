@@ -24,6 +24,8 @@ class Order:
     spec: JobSpec
     holders: Mapping[Digest, tuple[str, ...]]
     """Blobs that the spec names, and nodes known to hold them."""
+    here: frozenset[Digest] = frozenset()
+    """Blobs that this node keeps and has said so."""
 
 
 # --- events (past tense): what the executor saw ---------------------------------------------------
@@ -44,6 +46,13 @@ class InputsFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class EnginePreparing:
+    """The engine must bring something before the program can begin: what, in a sentence."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStarted:
     """The program runs; since so many seconds when it was adopted."""
 
@@ -58,7 +67,8 @@ class NothingToAdopt:
 @dataclass(frozen=True, slots=True)
 class EngineEnded:
     """How the program ended. `failure` is "" for one that ended by itself or was ended at our
-    asking (then `exit_code` is None), else a Failure value."""
+    asking (then `exit_code` is None), else a Failure value; or a Refusal where nothing has begun
+    because this node lacks what another may have (`image_unavailable`): it costs no retry."""
 
     exit_code: int | None
     failure: str
@@ -101,6 +111,7 @@ class DeadlinePassed:
 AttemptEvent = (
     InputsReady
     | InputsFailed
+    | EnginePreparing
     | EngineStarted
     | NothingToAdopt
     | EngineEnded

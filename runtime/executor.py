@@ -8,6 +8,7 @@ attempt has a folder `results/ATTEMPT/` (`inputs/0`, ..., `outputs/0`, ..., `scr
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ from runtime.attempt import (
     AttemptEvent,
     CleanUp,
     EngineEnded,
+    EnginePreparing,
     EngineStarted,
     InputsFailed,
     InputsReady,
@@ -32,6 +34,7 @@ from runtime.attempt import (
     StopEngine,
     StoreResults,
 )
+from runtime.gather import DEFAULT_LIMIT_BYTES, remove_tree
 from runtime.logs import LogPage, Logs
 from runtime.ports import Engine, EngineJob, LastingEngine, Mount
 from runtime.results import Keeper, store_results
@@ -45,8 +48,13 @@ from storage.ports import Fetched, FetchRequest, Provider, text_param
 PARALLEL_INPUTS = 4
 """Inputs of one attempt fetched at once: enough to hide waiting, few enough to leave room to
 others."""
+PRUNE_S = 3600.0
+"""Between two looks at the logs of what is over: they go after a month, or beyond a GiB."""
 SOURCE_ALIASES = {"localdirectory": "local"}
 """Bacalhau's older name."""
+SHARED = "mesh"
+"""Sources that are read where they lie: a folder for each costs more than the rest of a small
+job's way."""
 
 ExecutorEffect = PrepareInputs | RunEngine | AdoptProgram | StopEngine | StoreResults | CleanUp
 
@@ -81,6 +89,9 @@ class Executor:
         self._results = data_dir / "results"
         self._node = node
         self._engines = engines
+        self._lasting = {
+            kind: engine for kind, engine in engines.items() if isinstance(engine, LastingEngine)
+        }
         self._providers = providers
         self._blobs = blobs
         self._report = report
@@ -107,9 +118,9 @@ class Executor:
         assert self._nursery is not None, "sweep belongs after run has started"
         kept = frozenset(str(attempt) for attempt in self._works)
         self._nursery.start_soon(trio.to_thread.run_sync, self._remove_leftovers, kept)
-        for engine in self._engines.values():
-            if isinstance(engine, LastingEngine):
-                self._nursery.start_soon(engine.sweep)
+        self._nursery.start_soon(self._prune_logs)
+        for engine in self._lasting.values():
+            self._nursery.start_soon(engine.sweep)
 
     def perform(self, attempt: AttemptId, effect: ExecutorEffect) -> None:
         """Begin what the effect asks for; its outcome comes as an event."""
@@ -125,12 +136,19 @@ class Executor:
             case AdoptProgram(order):
                 self._begin(work, partial(self._adopt, attempt, work, order))
             case StoreResults(order, outcome):
-                self._begin(work, partial(self._store, attempt, work, order, outcome))
+                store = partial(self._store_blocking, work.folder, order, outcome)
+                if outcome.stdout_bytes or outcome.stderr_bytes or order.spec.task.result_paths:
+                    self._begin(work, partial(self._store, attempt, store))
+                else:
+                    self._report(attempt, store())  # no file to read: no reason to wait
             case StopEngine(grace_s):
                 self._nursery.start_soon(self._stop, attempt, work, grace_s)
             case CleanUp():
                 del self._works[attempt]
-                self._nursery.start_soon(self._clean_up, attempt, work)
+                if work.steps or work.left_with is not None:
+                    self._nursery.start_soon(self._clean_up, attempt, work)
+                else:
+                    self._leave_folder(work)
 
     def holds(self, attempt: AttemptId) -> bool:
         """Whether the attempt is under way here: its log may still grow."""
@@ -166,6 +184,11 @@ class Executor:
         self._report(attempt, event)
 
     async def _fetch_all(self, work: _Work, order: Order) -> None:
+        if len(order.spec.task.inputs) == 1:  # nearly every small job's module: nothing beside it
+            (only,) = order.spec.task.inputs
+            fetched = await self._fetch(work.folder / "inputs" / "0", only, order)
+            work.fetched.append((only, fetched))
+            return
         room = trio.CapacityLimiter(PARALLEL_INPUTS)
         failures: list[Exception] = []
 
@@ -200,9 +223,7 @@ class Executor:
         if engine is None:
             self._report(attempt, _engine_failure(f"This node has no {kind} engine."))
             return
-        work.engine = engine
-        if isinstance(engine, LastingEngine):
-            work.left_with = engine
+        work.engine, work.left_with = engine, self._lasting.get(kind)
         try:
             job = self._engine_job(attempt, work, order)
             ended = await engine.run(job, lambda: self._report(attempt, EngineStarted()))
@@ -213,8 +234,8 @@ class Executor:
 
     async def _adopt(self, attempt: AttemptId, work: _Work, order: Order) -> None:
         kind = order.spec.task.engine.type
-        engine = self._engines.get(kind)
-        if not isinstance(engine, LastingEngine):
+        engine = self._lasting.get(kind)
+        if engine is None:
             self._report(attempt, NothingToAdopt())
             return
         work.engine = work.left_with = engine
@@ -247,6 +268,7 @@ class Executor:
             stdout=work.folder / "stdout",
             stderr=work.folder / "stderr",
             log=self.logs.path(attempt),
+            preparing=lambda sentence: self._report(attempt, EnginePreparing(sentence)),
         )
 
     def _job_env(self, order: Order) -> Mapping[str, str]:
@@ -258,26 +280,20 @@ class Executor:
             "BACALHAU_PARTITION_COUNT": str(order.count),
         }
 
-    async def _store(
-        self, attempt: AttemptId, work: _Work, order: Order, outcome: EngineEnded
-    ) -> None:
-        event: AttemptEvent
-        try:
-            store = partial(self._store_blocking, work.folder, order, outcome)
-            printed = outcome.stdout_bytes or outcome.stderr_bytes
-            if printed or order.spec.task.result_paths:
-                event = await trio.to_thread.run_sync(store)
-            else:
-                event = store()  # there is no file to read, and a thread costs more than the rest
-        except (StorageError, ManifestError) as error:
-            event = ResultsFailed(f"The result was not kept: {error}")
-        except OSError as error:
-            event = ResultsFailed(f"The result could not be written: {error.strerror}.")
-        except Exception as error:
-            event = ResultsFailed(f"The result was not kept: {error!r}.")
-        self._report(attempt, event)
+    async def _store(self, attempt: AttemptId, store: Callable[[], AttemptEvent]) -> None:
+        self._report(attempt, await trio.to_thread.run_sync(store))
 
-    def _store_blocking(self, folder: Path, order: Order, outcome: EngineEnded) -> ResultsStored:
+    def _store_blocking(self, folder: Path, order: Order, outcome: EngineEnded) -> AttemptEvent:
+        try:
+            return self._stored(folder, order, outcome)
+        except (StorageError, ManifestError) as error:
+            return ResultsFailed(f"The result was not kept: {error}")
+        except OSError as error:
+            return ResultsFailed(f"The result could not be written: {error.strerror}.")
+        except Exception as error:
+            return ResultsFailed(f"The result was not kept: {error!r}.")
+
+    def _stored(self, folder: Path, order: Order, outcome: EngineEnded) -> ResultsStored:
         keeper = Keeper(self._blobs)
         manifest, size_bytes = store_results(
             order.attempt,
@@ -289,6 +305,7 @@ class Executor:
                 for number, result in enumerate(order.spec.task.result_paths)
             ],
             blobs=keeper,
+            limit_bytes=order.spec.task.resources.disk_bytes or DEFAULT_LIMIT_BYTES,
         )
         return ResultsStored(manifest, size_bytes, tuple(keeper.small.values()))
 
@@ -304,10 +321,14 @@ class Executor:
             await work.changed.wait()
         if work.left_with is not None:
             await work.left_with.release(attempt)
+        self._leave_folder(work)
+
+    def _leave_folder(self, work: _Work) -> None:
         for _, fetched in work.fetched:
             fetched.close()
-        self._litter.append(work.folder)
-        self._littered.set()
+        if work.folder.exists():
+            self._litter.append(work.folder)
+            self._littered.set()
 
     async def _remove_litter(self) -> None:
         """Remove folders, in one thread and many at a time: a burst of jobs leaves hundreds."""
@@ -316,6 +337,15 @@ class Executor:
             self._littered = trio.Event()
             folders, self._litter = self._litter, []
             await trio.to_thread.run_sync(_remove_folders, folders)
+
+    async def _prune_logs(self) -> None:
+        while True:
+            prune = partial(self.logs.prune, self.holds, time.time())
+            try:
+                await trio.to_thread.run_sync(prune)
+            except OSError:
+                pass  # a disk that fails is told by those who need it
+            await trio.sleep(PRUNE_S)
 
     def _remove_leftovers(self, kept: frozenset[str]) -> None:
         for folder in self._results.iterdir():
@@ -326,11 +356,13 @@ class Executor:
 def _make_folders(folder: Path, order: Order) -> None:
     """Only what the task has use for: some microseconds each, where a thread costs a hundred."""
     task = order.spec.task
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for name, count in (("outputs", len(task.result_paths)), ("inputs", len(task.inputs))):
-        if count:
+    inputs = [number for number, one in enumerate(task.inputs) if one.source.type != SHARED]
+    if inputs or task.result_paths or len(task.inputs) > 1:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    for name, numbers in (("outputs", range(len(task.result_paths))), ("inputs", inputs)):
+        if numbers:
             (folder / name).mkdir(exist_ok=True)
-        for number in range(count):
+        for number in numbers:
             (folder / name / str(number)).mkdir(exist_ok=True)
 
 
@@ -340,7 +372,15 @@ def _remove_folders(folders: Sequence[Path]) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    """Also where a program has made folders in folders until no handle was left for them."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        pass
+    try:
+        remove_tree(folder)
+    except OSError:
+        pass  # gone, as it should be; what cannot be removed is tried again at the next start
 
 
 def _input_failure(error: Exception) -> InputsFailed:

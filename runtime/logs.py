@@ -7,6 +7,7 @@ other from the manifest. Everything here blocks on the disk: call it from a thre
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ from typing import BinaryIO
 from runtime.outputs import CLOCK, CLOCK_STEP_MS, CLOCK_TIME, FRAME_HEADER, STDERR, STDOUT
 from scheduler.ids import AttemptId, Digest
 from storage.digest import Manifest
+
+TOTAL_BYTES = 1 << 30
+AGE_S = 30 * 86_400.0
+"""Of logs whose attempt is over: results hold both streams too, and only their order is lost. As
+long as finished jobs stay in the archive at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,30 @@ class Logs:
                 return _offset_since(file, since_ms)
         except FileNotFoundError:
             return 0
+
+    def prune(
+        self,
+        under_way: Callable[[AttemptId], bool],
+        now_s: float,
+        *,
+        total_bytes: int = TOTAL_BYTES,
+        age_s: float = AGE_S,
+    ) -> int:
+        """Forget logs of attempts that are over, by their last byte: all beyond the age, and the
+        oldest of the rest until they fit. `now_s` by the wall clock. How many went."""
+        found: list[tuple[float, int, Path]] = []
+        with os.scandir(self._folder) as scanned:
+            for item in scanned:
+                status = item.stat(follow_symlinks=False)
+                if not under_way(AttemptId(item.name)):
+                    found.append((status.st_mtime, status.st_size, Path(item.path)))
+        left_bytes, gone = total_bytes, 0
+        for written_s, size_bytes, path in sorted(found, reverse=True):
+            left_bytes -= size_bytes
+            if left_bytes < 0 or written_s < now_s - age_s:
+                path.unlink(missing_ok=True)
+                gone += 1
+        return gone
 
     def delete(self, attempt: AttemptId) -> None:
         """Forget what the attempt printed."""

@@ -11,9 +11,10 @@ import struct
 import time
 from collections.abc import Callable
 
-CLOCK, STDOUT, STDERR = 0, 1, 2
+CLOCK, STDOUT, STDERR, NOTE = 0, 1, 2, 3
 FRAME_HEADER = struct.Struct(">BI")
-"""Stream (0 clock, 1 stdout, 2 stderr) and length: one frame of a log, then its bytes."""
+"""Stream (0 clock, 1 stdout, 2 stderr, 3 note of the node) and length: one frame of a log, then its
+bytes."""
 CLOCK_TIME = struct.Struct(">Q")
 """The bytes of a clock frame: when what follows it was printed, milliseconds since 1970."""
 CLOCK_STEP_MS = 1000
@@ -28,7 +29,8 @@ def _wall_ms() -> int:
 
 
 class OutputStream:
-    """One stream on its way to its file and to the common log. Files are made by the first byte."""
+    """One stream on its way to its file and to the common log. Files, and the folder of the
+    former, are made by the first byte."""
 
     def __init__(
         self,
@@ -77,8 +79,23 @@ class OutputStream:
 
     def _open(self) -> tuple[int, int]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._handles = (os.open(self._path, flags, 0o600), os.open(self._log, flags, 0o600))
+        try:
+            to_file = os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)
+            to_file = os.open(self._path, flags, 0o600)
+        self._handles = (to_file, os.open(self._log, flags, 0o600))
         return self._handles
+
+
+def write_note(log: str, sentence: str) -> None:
+    """A remark of the node's own: in the log alone, no part of what the program printed."""
+    line = f"[bacalhau-mesh: {sentence}]\n".encode()
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        _write_all(handle, FRAME_HEADER.pack(NOTE, len(line)) + line)
+    finally:
+        os.close(handle)
 
 
 def _write_all(handle: int, data: bytes) -> None:

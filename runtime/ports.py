@@ -27,6 +27,10 @@ class Mount:
     read_only: bool
 
 
+def _nothing(sentence: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineJob:
     """One program to run. Folders exist; the files `stdout`, `stderr` and `log` are the engine's to
@@ -46,6 +50,8 @@ class EngineJob:
     log: Path
     """Both streams in the order they came, framed as `runtime.logs` says."""
     output_limit_bytes: int = DEFAULT_OUTPUT_LIMIT_BYTES
+    preparing: Callable[[str], None] = _nothing
+    """Told in a sentence what takes its time before the program can begin, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,15 @@ class LastingEngine(Engine, Protocol):
     async def sweep(self) -> None:
         """Remove what attempts left that were neither run nor adopted since this process began, now
         and whenever the engine comes back. For after the last `adopt` has been called."""
+        ...
+
+
+@runtime_checkable
+class CachingEngine(Engine, Protocol):
+    """An engine that begins sooner with what it has fetched before."""
+
+    async def images(self) -> tuple[str, ...]:
+        """Names of what it has, the newest first; none where it does not answer."""
         ...
 
 

@@ -6,16 +6,15 @@ manifest, so that nobody wonders where it went.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from runtime.attempt import EngineEnded
+from runtime.gather import DEFAULT_LIMIT_BYTES, Found, Gatherer
 from scheduler.ids import AttemptId, Digest, blob_digest
 from storage.blobs import BlobStore
-from storage.digest import MAX_ENTRIES, Entry, EntryKind, Manifest, encode_manifest
-from storage.errors import TooLarge
+from storage.digest import Entry, EntryKind, Manifest, encode_manifest
 
 SMALL_BYTES = 16 * 1024
 """Up to here a blob goes with the record, not into a file of its own: a file costs two flushes of
@@ -58,29 +57,39 @@ def store_results(
     stderr: Path,
     outputs: Sequence[tuple[str, Path]],
     blobs: Keeper,
+    limit_bytes: int = DEFAULT_LIMIT_BYTES,
 ) -> tuple[Digest, int]:
     """Keep everything; digest of the manifest, and bytes of all that it names. `outputs` are result
     paths by name. Files are moved, not copied. Raises StorageError, ManifestError or OSError."""
-    stdout_digest, stdout_bytes = _keep_stream(stdout, blobs)
-    stderr_digest, stderr_bytes = _keep_stream(stderr, blobs)
+    stdout_digest, stdout_bytes = _keep_stream(stdout, outcome.stdout_bytes, blobs)
+    stderr_digest, stderr_bytes = _keep_stream(stderr, outcome.stderr_bytes, blobs)
     entries = [
         *_cut("stdout", outcome.stdout_bytes - stdout_bytes),
         *_cut("stderr", outcome.stderr_bytes - stderr_bytes),
     ]
+    gatherer = Gatherer(limit_bytes=limit_bytes)
+    gatherer.check([folder for _, folder in outputs])
     for name, folder in outputs:
-        entries.append(Entry(name, EntryKind.FOLDER, mode=0o755))
-        for entry in _keep_below(name, folder, blobs):
-            entries.append(entry)
-            if len(entries) > MAX_ENTRIES:
-                raise TooLarge(f"The result has more than {MAX_ENTRIES} files: pack them into one.")
+        for found in gatherer.below(name, folder):
+            entries.append(_keep(found, blobs))
     manifest = Manifest(attempt, outcome.exit_code, stdout_digest, stderr_digest, tuple(entries))
     digest = blobs.keep_bytes(encode_manifest(manifest))
     kept = sum(entry.size_bytes for entry in entries if entry.kind is EntryKind.FILE)
     return digest, stdout_bytes + stderr_bytes + kept
 
 
-def _keep_stream(path: Path, blobs: Keeper) -> tuple[Digest, int]:
-    if path.exists():
+def _keep(found: Found, blobs: Keeper) -> Entry:
+    if found.file is None:
+        return found.entry
+    try:
+        digest, size_bytes = blobs.keep_file(found.file)
+    except PermissionError:
+        return Entry(found.entry.path, EntryKind.NOTE, found.entry.size_bytes)
+    return replace(found.entry, digest=digest, size_bytes=size_bytes)
+
+
+def _keep_stream(path: Path, printed_bytes: int, blobs: Keeper) -> tuple[Digest, int]:
+    if printed_bytes and path.exists():
         return blobs.keep_file(path)
     return blobs.keep_bytes(b""), 0
 
@@ -88,30 +97,3 @@ def _keep_stream(path: Path, blobs: Keeper) -> tuple[Digest, int]:
 def _cut(stream: str, missing_bytes: int) -> Iterator[Entry]:
     if missing_bytes > 0:
         yield Entry(f"{stream} (rest, not kept)", EntryKind.NOTE, missing_bytes)
-
-
-def _keep_below(name: str, folder: Path, blobs: Keeper) -> Iterator[Entry]:
-    with os.scandir(folder) as scanned:
-        items = sorted(scanned, key=lambda item: item.name)
-    for item in items:
-        path = f"{name}/{item.name}"
-        status = item.stat(follow_symlinks=False)
-        if not _is_text(item.name):
-            yield Entry(f"{name}/{os.fsencode(item.name)!r}", EntryKind.NOTE, status.st_size)
-        elif stat.S_ISDIR(status.st_mode):
-            yield Entry(path, EntryKind.FOLDER, mode=0o755)
-            yield from _keep_below(path, Path(item.path), blobs)
-        elif stat.S_ISREG(status.st_mode):
-            mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
-            digest, size_bytes = blobs.keep_file(Path(item.path))
-            yield Entry(path, EntryKind.FILE, size_bytes, digest, mode)
-        else:
-            yield Entry(path, EntryKind.NOTE)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

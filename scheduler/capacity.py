@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from scheduler.attempts import AttemptView
 from scheduler.ids import AttemptId, NodeId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, NodeReading, Resources
-from scheduler.slots import AttemptView
 
 
 class Load(NamedTuple):
@@ -76,7 +76,7 @@ class CapacityIndex:
     def set_reading(self, reading: NodeReading, *, heard: Hlc) -> None:
         """The latest reading of a node; `heard` is our clock when it came.
 
-        A difference in anything but reachability, latency and cached blobs ends what earlier
+        A difference in anything but reachability, latency, boot and cached blobs ends what earlier
         refusals of that node forbid.
         """
         before = self._readings.get(reading.node)
@@ -97,6 +97,14 @@ class CapacityIndex:
         """A known node that can be reached from here."""
         reading = self._readings.get(node)
         return reading is not None and reading.reachable
+
+    def speaks_for(self, attempt: AttemptView) -> bool:
+        """Its node can be reached, and what it said last of the attempt, if anything, it said in
+        its present run."""
+        reading, observed = self._readings.get(attempt.node), attempt.observed
+        if reading is None or not reading.reachable:
+            return False
+        return observed is None or observed.epoch >= reading.boot
 
     def add(self, attempt: AttemptId, node: NodeId, resources: Resources, *, waiting: bool) -> None:
         """A live attempt, or a new word on one that was added before."""
@@ -139,4 +147,4 @@ class CapacityIndex:
 
 
 def _offer(reading: NodeReading) -> NodeReading:
-    return replace(reading, reachable=True, rtt_ms=0.0, blobs=frozenset())
+    return replace(reading, reachable=True, rtt_ms=0.0, blobs=frozenset(), boot=0)

@@ -23,7 +23,7 @@ class CborError(ValueError):
 
 def encode(value: Any) -> bytes:
     """The one encoding of a value; TypeError when it holds a type that is not allowed."""
-    return cbor2.dumps(_ordered(value))
+    return cbor2.dumps(value if _is_ordered((value,)) else _ordered(value))
 
 
 def decode_untrusted(data: bytes, *, max_bytes: int) -> Any:
@@ -66,16 +66,23 @@ def _is_ordered(items: Iterable[Any]) -> bool:
             if not _is_ordered(item):
                 return False
         elif kind is dict:
-            keys = list(item)
-            if not keys:
-                continue
-            if not set(map(type, keys)) <= _KEYS or keys != _ordered_keys(item):
-                return False
-            if not _is_ordered(keys) or not _is_ordered(item.values()):
+            if not _has_ordered_keys(item) or not _is_ordered(item.values()):
                 return False
         elif kind not in _LEAVES:
             return False
     return True
+
+
+def _has_ordered_keys(value: dict[Any, Any]) -> bool:
+    last = -1
+    for key in value:
+        if type(key) is not int or key <= last:
+            break
+        last = key
+    else:  # as in every record's body
+        return last < 1 << 64
+    keys = list(value)
+    return set(map(type, keys)) <= _KEYS and keys == _ordered_keys(value) and _is_ordered(keys)
 
 
 def _ordered(value: Any) -> Any:
@@ -87,7 +94,7 @@ def _ordered(value: Any) -> Any:
             raise TypeError("integer beyond 64 bits")
         return value
     if kind is dict:
-        return {key: _ordered(value[key]) for key in _ordered_keys(value)}
+        return {_ordered(key): _ordered(value[key]) for key in _ordered_keys(value)}
     if kind is list or kind is tuple:
         return [_ordered(item) for item in value]
     raise TypeError(f"{kind.__name__} has no place in a record")

@@ -13,11 +13,12 @@ from collections.abc import Collection
 from itertools import chain
 from random import Random
 
+from scheduler.attempts import AttemptView
 from scheduler.capacity import CapacityIndex, Load
 from scheduler.feasibility import could_ever, room_under, verdict_under
 from scheduler.ids import AttemptId, NodeId, random_attempt_id
-from scheduler.instant import Hlc
-from scheduler.job_view import FREE_TO_ASK_AGAIN, JobView
+from scheduler.instant import Hlc, hlc_wall_ms
+from scheduler.job_view import JobView
 from scheduler.jobs import (
     AttemptState,
     JobSpec,
@@ -28,9 +29,9 @@ from scheduler.jobs import (
     Verdict,
     Waiting,
 )
+from scheduler.policy import FREE_TO_ASK_AGAIN
 from scheduler.ranking import Standing, demand, rank
 from scheduler.reconcile import replacements, surplus, waiting_too_long
-from scheduler.slots import AttemptView
 
 PLACEMENTS_AT_ONCE = 256
 """A placement record is 2 KiB at most: half a MiB in one flush, 5 ms of signing and writing."""
@@ -39,6 +40,10 @@ NEXT_BEST = 5
 ASK_AGAIN = 8
 """Times that one node may send one slot back before it is left alone, until something ends there:
 as many as its queue has places, TARGET_QUEUE_SLOTS."""
+IMAGE_AGAIN_MS = 60_000
+IMAGE_AGAIN_MOST_MS = 3_600_000
+"""A registry may be back, or the image be pushed, and nothing tells: a node that could get no image
+is asked again after a minute, then after twice as long each time, up to an hour."""
 
 
 def decide(
@@ -66,7 +71,7 @@ def decide(
     wanted = job.open_count() + len(lost)
     if not wanted and not late:
         return Plan(stops=stops)
-    board = _Board(job, spec, index, _random(job, seed))
+    board = _Board(job, spec, index, _random(job, seed), now_ms)
     placements = _placements(job, board, lost, limit)
     unplaced = wanted - len(placements)
     if unplaced:
@@ -85,6 +90,16 @@ def decide(
 def verdicts(job: JobView, spec: JobSpec, index: CapacityIndex) -> tuple[Verdict, ...]:
     """What each known node would answer to one more slot now, with scores, by node id."""
     return _Board(job, spec, index, Random(0)).verdicts()
+
+
+def why_waiting(job: JobView, spec: JobSpec, index: CapacityIndex) -> Waiting | None:
+    """Why no node would take one more slot, as seen from here; None where one would, or where no
+    slot is open: for readers that are not the job's owner."""
+    wanted = job.open_count()
+    if not wanted:
+        return None
+    board = _Board(job, spec, index, Random(0))
+    return board.waiting(wanted) if board.is_full else None
 
 
 def _random(job: JobView, seed: int) -> Random:
@@ -112,8 +127,12 @@ def _placements(job: JobView, board: _Board, lost: list[int], limit: int) -> lis
 class _Board:
     """Nodes that would take one more slot of a job, best first; placing reserves on them."""
 
-    def __init__(self, job: JobView, spec: JobSpec, index: CapacityIndex, random: Random) -> None:
+    def __init__(
+        self, job: JobView, spec: JobSpec, index: CapacityIndex, random: Random, now_ms: int = 0
+    ) -> None:
         self._job, self._spec, self._index, self._random = job, spec, index, random
+        self._now_ms = now_ms
+        self._again_ms: int | None = None
         self._readings = {one.node: one for one in index.readings()}
         self._demand = demand(spec, self._readings.values())
         self._loads: dict[NodeId, Load] = {node: index.load(node) for node in self._readings}
@@ -175,13 +194,21 @@ class _Board:
     def waiting(self, slots: int) -> Waiting:
         """Why this many slots stay open."""
         possible = any(could_ever(self._spec, one) for one in self._readings.values())
-        return Waiting(slots, self.verdicts(), possible)
+        return Waiting(slots, self.verdicts(), possible, again_ms=self._again_ms)
 
     def _bar(self, node: NodeId) -> str:
         refused = self._job.barred(node)
-        if refused is None or refused[0] < self._index.offer_changed(node):
+        # Heard with our clock as it stood: of a change right after the refusal, at the same time.
+        if refused is None or refused.hlc <= self._index.offer_changed(node):
             return ""
-        return refused[1]
+        if refused.reason == Refusal.IMAGE_UNAVAILABLE.value:
+            times = self._job.refusals_by_node[node]
+            wait_ms = min(IMAGE_AGAIN_MS << min(max(times - 1, 0), 10), IMAGE_AGAIN_MOST_MS)
+            again_ms = hlc_wall_ms(refused.hlc) + wait_ms
+            if self._now_ms >= again_ms:
+                return ""
+            self._again_ms = min(again_ms, self._again_ms or again_ms)
+        return refused.message or refused.reason
 
     def _asked(self, history: list[AttemptView]) -> Counter[NodeId]:
         """Nodes that this slot has tried, each with how often it sent the slot back for nothing."""

@@ -24,7 +24,11 @@ REFUSALS: Mapping[Refusal, tuple[str, str]] = {
     ),
     Refusal.CORDONED: (
         "cordoned",
-        "The node takes no new work now; end its cordon, or use other nodes.",
+        "The node takes no new work now; end that with node uncordon, or use other nodes.",
+    ),
+    Refusal.DRAINING: (
+        "draining",
+        "The node is being emptied; end that with node uncordon, or use other nodes.",
     ),
     Refusal.ENGINE_MISSING: (
         "engine missing",
@@ -53,6 +57,10 @@ REFUSALS: Mapping[Refusal, tuple[str, str]] = {
     Refusal.INPUT_MISSING: (
         "input not there",
         "The node does not have a local input of the job; check the path and its --allow-path.",
+    ),
+    Refusal.IMAGE_UNAVAILABLE: (
+        "image not there",
+        "The node lacks the image and cannot pull it; check its name, or use docker load there.",
     ),
     Refusal.REFUSED_BEFORE: (
         "refused before",
@@ -125,6 +133,11 @@ STOPS: Mapping[StopReason, str] = {
         "The job was not placed in time; raise QueueTimeout, ask for less, or add a node."
     ),
     StopReason.TOTAL_TIMEOUT: "The job was not done in time; raise TotalTimeout, or ask for less.",
+    StopReason.LOST: (
+        "Its node cannot be heard, and the job allows no other attempt; if it comes back with a "
+        "result, that counts."
+    ),
+    StopReason.DRAINED: "Its node was drained; the work is placed elsewhere.",
 }
 """Why an owner ended an attempt."""
 
@@ -145,6 +158,14 @@ def stop_sentence(reason: str) -> str:
 def expiry_sentence(expiry: Expiry, limit_s: int) -> str:
     """Why a job that ran out of time has failed."""
     return EXPIRIES[expiry].format(limit_s)
+
+
+def lost_sentence(node: str) -> str:
+    """Why a job has failed whose last allowed attempt was on a node that fell silent."""
+    return (
+        f"Its last allowed attempt was on {node}, which cannot be heard. Start {node} again, its "
+        f"result still counts; or run the job again elsewhere: `bacalhau-mesh job rerun`."
+    )
 
 
 def refusal_sentence(refusal: Refusal) -> str:
@@ -179,7 +200,9 @@ def explain_waiting(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
             by_refusal.setdefault(verdict.refusal, []).append(verdict)
     groups = sorted(by_refusal.items(), key=lambda group: (-len(group[1]), group[0].value))
     reasons = "; ".join(_group_text(refusal, group, node_names) for refusal, group in groups)
-    if not waiting.verdicts:
+    if waiting.spec_holder is not None:
+        reasons = _spec_text(waiting, node_names)
+    elif not waiting.verdicts:
         reasons = "no node is known that could run it"
     elif not groups:
         reasons = "its turn has not come"
@@ -188,6 +211,18 @@ def explain_waiting(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
     )
     place = f"; number {waiting.position} in the queue" if waiting.position > 1 else ""
     return f"{slots}: {reasons}{place}{hopeless}."
+
+
+def _spec_text(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
+    holder = waiting.spec_holder
+    assert holder is not None, "asked where a spec is missing"
+    name = node_names.get(holder, holder[:_SHORT_ID_CHARS])
+    if waiting.holder_reachable:
+        return f"its spec is being fetched from node {name}"
+    return (
+        f"its spec is only on node {name}, which cannot be heard; start it again, or stop the job "
+        "and submit it once more"
+    )
 
 
 def _group_text(refusal: Refusal, group: list[Verdict], node_names: Mapping[NodeId, str]) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scheduler.capacity import CapacityIndex, Load
 from scheduler.constraints import matches, show_constraint
+from scheduler.intents import CORDONED, DRAINING
 from scheduler.jobs import (
     TARGET_QUEUE_SLOTS,
     DataEntry,
@@ -150,7 +151,11 @@ def _reachable(asked: Asked) -> str:
 
 
 def _cordoned(asked: Asked) -> str:
-    return "it takes no new work (cordoned)" if asked.reading.cordoned else ""
+    return "by its operator" if asked.reading.intent == CORDONED else ""
+
+
+def _draining(asked: Asked) -> str:
+    return "by its operator" if asked.reading.intent == DRAINING else ""
 
 
 def _refused_before(asked: Asked) -> str:
@@ -192,6 +197,7 @@ CHECKS = (
     Check(Refusal.POLICY, True, _writable),
     Check(Refusal.UNREACHABLE, False, _reachable),
     Check(Refusal.CORDONED, False, _cordoned),
+    Check(Refusal.DRAINING, False, _draining),
     Check(Refusal.REFUSED_BEFORE, False, _refused_before),
     Check(Refusal.CAPACITY, False, _capacity),
 )

@@ -21,8 +21,9 @@ Digest = NewType("Digest", str)
 """A SHA-256 in 64 lower-case hexadecimal digits: the address of a blob."""
 
 ID_BYTES = 16
-IDS_CACHED = 4096
-"""Every record names a job and nodes: each id is translated once or twice, not once a record."""
+IDS_CACHED = 2048
+"""Every record names a job and nodes: each id is translated once or twice, not once a record. It
+comes back within the seconds in which its job runs; kept longer it is 300 bytes for nothing."""
 
 
 class Dot(NamedTuple):

@@ -7,32 +7,20 @@ what has changed, not what the job has grown to.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from scheduler.attempts import AttemptView, Told, observation_of
 from scheduler.claims import Claims
-from scheduler.explain import expiry_sentence
+from scheduler.dots import Dots
+from scheduler.explain import expiry_sentence, lost_sentence
 from scheduler.ids import AttemptId, Dot, JobId, NodeId
 from scheduler.instant import Hlc
-from scheduler.jobs import AttemptState, Expiry, JobState, Refusal
+from scheduler.jobs import AttemptState, Expiry, JobState
 from scheduler.lifecycle import JobFacts, SlotState, job_state
+from scheduler.policy import FREE_TO_ASK_AGAIN, Barred
 from scheduler.records import Kind, Record
-from scheduler.slots import AttemptView, SlotTable, Told, VersionView, observation_of
-
-FREE_TO_ASK_AGAIN = frozenset(
-    {
-        Refusal.UNREACHABLE.value,
-        Refusal.CORDONED.value,
-        Refusal.CAPACITY.value,
-        Refusal.QUEUE_FULL.value,
-        Refusal.STALE_TERM.value,
-        Refusal.SPEC_MISSING.value,
-        Refusal.ALREADY_DONE.value,
-        Refusal.WITHDRAWN.value,
-        Refusal.JOB_STOPPED.value,
-    }
-)
-"""Refusals that pass by themselves; any other is about the node, and holds for all slots of a
-version until the node changes."""
+from scheduler.slots import SlotTable
+from scheduler.versions import VersionView
 
 _NOTHING: Sequence[AttemptView] = ()
 _RETRIES_USED_UP = "Its attempts were cut off, and no more are allowed."
@@ -51,7 +39,7 @@ class JobView:
         """Every stop asked for, with its reason."""
         self.attempts: dict[AttemptId, AttemptView] = {}
         """Those whose author had claimed the job at the placement's term."""
-        self.dots: dict[Dot, Hlc] = {}
+        self.dots = Dots()
         """Every record about this job that was folded: what its history is made of."""
         self.modified_hlc = Hlc(0)
         self.live_by_node: Counter[NodeId] = Counter()
@@ -63,7 +51,9 @@ class JobView:
         self._first: tuple[Hlc, Dot] | None = None
         self._live: dict[AttemptId, AttemptView] = {}
         self._tables: dict[Dot, SlotTable] = {}
-        self._barred: dict[tuple[Dot, NodeId], tuple[Hlc, str]] = {}
+        self._barred: dict[tuple[Dot, NodeId], Barred] = {}
+        self._state: JobState | None = None
+        """Kept between records: it is asked for many times for each."""
         self._claims = Claims()
         self._unclaimed: dict[tuple[int, NodeId], list[tuple[Dot, Record]]] = {}
         self._unplaced: dict[tuple[AttemptId, NodeId], Told] = {}
@@ -117,7 +107,7 @@ class JobView:
 
     def versions_in_order(self) -> list[VersionView]:
         """Every version, the winning one last."""
-        return sorted(self.versions.values(), key=_version_order)
+        return sorted(self.versions.values(), key=VersionView.order)
 
     def state_of(self, version: VersionView) -> JobState:
         """What became of a version: one that another replaced was stopped by that, unless it had
@@ -131,6 +121,11 @@ class JobView:
 
     def state(self) -> JobState:
         """Derived, by the rules of `lifecycle`."""
+        if self._state is None:
+            self._state = self._derived_state()
+        return self._state
+
+    def _derived_state(self) -> JobState:
         slots, version = self.slots, self.version
         facts = JobFacts(
             versioned=version is not None,
@@ -145,8 +140,11 @@ class JobView:
         )
         return job_state(facts)
 
-    def message(self) -> str:
-        """One sentence on why the job stands where it stands; empty when its state says it all."""
+    def message(self, name_of: Callable[[NodeId], str] = str) -> str:
+        """One sentence on why the job stands where it stands; empty when its state says it all.
+
+        `name_of` gives what people call a node; its id without it.
+        """
         state = self.state()
         stop = self.first_stop()
         if state is JobState.STOPPED and stop is not None:
@@ -157,8 +155,13 @@ class JobView:
             return ""
         failed = self.slots.first_failed()
         if failed is not None:
+            if failed.given_up:
+                return lost_sentence(name_of(failed.node))
             return failed.observation.message or failed.observation.reason or _RETRIES_USED_UP
-        return self._expiry_sentence()
+        found, version = self.expired(), self.version
+        if found is None or version is None:
+            return ""
+        return expiry_sentence(found[1], version.limit_s(found[1]))
 
     def stopped(self) -> bool:
         """There is a stop that the winning version had not seen (P8)."""
@@ -171,15 +174,6 @@ class JobView:
     def accepted(self, index: int) -> AttemptView | None:
         """The accepted result of a slot of the winning version (I5)."""
         return self.slots.accepted(index)
-
-    def duplicates_of(self, index: int) -> list[AttemptView]:
-        """Other successes of a slot of the winning version, in the order of acceptance (P1)."""
-        return self.slots.successes(index)[1:]
-
-    def duplicate_ms(self) -> int:
-        """What a split cost: milliseconds that attempts of the winning version ran for nothing,
-        because another one of their slot counts."""
-        return self.slots.duplicate_ms()
 
     def slot_attempts(self, version: Dot, index: int) -> list[AttemptView]:
         """Attempts of a slot by (number, id)."""
@@ -226,32 +220,28 @@ class JobView:
         """Attempts of any version that are not terminal, by id."""
         return iter(sorted(self._live.values(), key=lambda one: one.id))
 
-    def barred(self, node: NodeId) -> tuple[Hlc, str] | None:
-        """The latest refusal by this node that holds for the winning version: HLC and its name."""
+    def live_on(self, node: NodeId) -> list[AttemptView]:
+        """Attempts of any version on one node that are not terminal, by id."""
+        if not self.live_by_node.get(node):
+            return []
+        return sorted(
+            (one for one in self._live.values() if one.node == node), key=lambda one: one.id
+        )
+
+    def barred(self, node: NodeId) -> Barred | None:
+        """The latest refusal by this node that holds for the winning version."""
         return None if self.version is None else self._barred.get((self.version.dot, node))
 
     def summary(self, version: VersionView | None = None) -> Mapping[str, int]:
         """Slots of a version, the winning one if none is named, by what became of them: done,
         running, waiting, failed."""
-        slots = self.slots if version is None else self.slots_of(version.dot)
-        return {
-            "done": slots.count(SlotState.DONE),
-            "running": slots.count(SlotState.ACTIVE),
-            "waiting": slots.count(SlotState.OPEN) + slots.count(SlotState.ASSIGNED),
-            "failed": slots.count(SlotState.FAILED),
-        }
+        return (self.slots if version is None else self.slots_of(version.dot)).summary()
 
     def first_stop(self) -> Dot | None:
         """The earliest stop that the winning version had not seen."""
-        return min(self._unseen_stops(), key=lambda dot: (self.dots[dot], dot), default=None)
-
-    def _expiry_sentence(self) -> str:
-        found, version = self.expired(), self.version
-        if found is None or version is None:
-            return ""
-        in_queue = found[1] is Expiry.QUEUE_TIMEOUT
-        limit_s = version.queue_timeout_s if in_queue else version.total_timeout_s
-        return expiry_sentence(found[1], limit_s)
+        return min(
+            self._unseen_stops(), key=lambda dot: (self.dots.hlc(dot) or 0, dot), default=None
+        )
 
     def _live_now(self) -> Iterator[AttemptView]:
         """Live attempts of the winning version, in no order that means anything."""
@@ -268,9 +258,9 @@ class JobView:
 
     def fold(self, dot: Dot, record: Record) -> Sequence[AttemptView] | None:
         """Take one record in: the attempts that it changed, or None when it was here already."""
-        if dot in self.dots:
+        if not self.dots.add(dot, record.hlc):
             return None
-        self.dots[dot] = record.hlc
+        self._state = None
         self.modified_hlc = max(self.modified_hlc, record.hlc)
         return _FOLDS[Kind(record.kind)](self, dot, record)
 
@@ -284,7 +274,7 @@ class JobView:
         version = VersionView.of_record(dot, record)
         self.versions[dot] = version
         self._table(dot).know(version)
-        self.version = max(self.versions.values(), key=_version_order)
+        self.version = max(self.versions.values(), key=VersionView.order)
         return _NOTHING
 
     def _request_stop(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
@@ -297,7 +287,7 @@ class JobView:
         placed = [self._count(*held) for held in self._unclaimed.pop(claim, ())]
         stopped = [self.attempts[one] for one in asked if one in self.attempts]
         for attempt in stopped:
-            attempt.stop_reason = self._claims.stop_reason(attempt.id)
+            self._tell_stops(attempt)
         return [one for one in placed if one is not None] + stopped
 
     def _place(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
@@ -320,6 +310,7 @@ class JobView:
             self._leave(rival, rival.state)
         attempt.told = self._unplaced.pop((attempt.id, attempt.node), attempt.told)
         attempt.stop_reason = self._claims.stop_reason(attempt.id)
+        attempt.given_up_at = self._claims.given_up(attempt.id)
         self.attempts[attempt.id] = attempt
         self._table(attempt.version).place(attempt)
         self._enter(attempt)
@@ -344,12 +335,19 @@ class JobView:
 
     def _ask_stop(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
         body = record.body
-        self._claims.ask_stop(body["attempt"], record.hlc, dot, body["reason"])
+        self._claims.ask_stop(body["attempt"], record.hlc, dot, body["reason"], cause=record.cause)
         attempt = self.attempts.get(body["attempt"])
         if attempt is None:
             return _NOTHING
-        attempt.stop_reason = self._claims.stop_reason(attempt.id)
+        self._tell_stops(attempt)
         return (attempt,)
+
+    def _tell_stops(self, attempt: AttemptView) -> None:
+        attempt.stop_reason = self._claims.stop_reason(attempt.id)
+        given_up_at = self._claims.given_up(attempt.id)
+        if given_up_at != attempt.given_up_at:
+            attempt.given_up_at = given_up_at
+            self._tables[attempt.version].moved(attempt)
 
     def _expire(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
         self._claims.expire(record.body["version"], record.hlc, dot, record.body["reason"])
@@ -366,13 +364,16 @@ class JobView:
             self.refusals_by_node[attempt.node] += 1
             if attempt.observation.reason not in FREE_TO_ASK_AGAIN:
                 key = (attempt.version, attempt.node)
-                refused = (attempt.observed_hlc, attempt.observation.reason)
+                told = attempt.observation
+                refused = Barred(attempt.observed_hlc, told.reason, told.message.rstrip("."))
                 self._barred[key] = max(self._barred.get(key, refused), refused)
 
     def _leave(self, attempt: AttemptView, before: AttemptState) -> None:
         if not before.terminal:
             del self._live[attempt.id]
             self.live_by_node[attempt.node] -= 1
+            if not self._live:  # an empty one that was in use keeps the room of what it held
+                self._live, self.live_by_node = {}, Counter()
         elif before is AttemptState.REFUSED:
             self.refusals_by_node[attempt.node] -= 1
 
@@ -393,7 +394,3 @@ FOLDED_KINDS = frozenset(_FOLDS)
 
 def _may_count(state: AttemptState) -> bool:
     return not state.terminal or state is AttemptState.SUCCEEDED
-
-
-def _version_order(version: VersionView) -> tuple[int, Hlc, Dot]:
-    return (version.number, version.hlc, version.dot)

@@ -61,6 +61,7 @@ class Refusal(str, Enum):
     UNREACHABLE = "unreachable"
     NOT_COMPUTE = "not_compute"
     CORDONED = "cordoned"
+    DRAINING = "draining"
     ENGINE_MISSING = "engine_missing"
     STORAGE_MISSING = "storage_missing"
     PUBLISHER_MISSING = "publisher_missing"
@@ -70,6 +71,8 @@ class Refusal(str, Enum):
     CAPACITY = "capacity"
     """More than is free now, with the node's queue full."""
     INPUT_MISSING = "input_missing"
+    IMAGE_UNAVAILABLE = "image_unavailable"
+    """The node has no image that it can run, and cannot get it."""
     REFUSED_BEFORE = "refused_before"
     STALE_TERM = "stale_term"
     QUEUE_FULL = "queue_full"
@@ -117,6 +120,11 @@ class StopReason(str, Enum):
     """It waits where another node could begin at once. Means nothing to one that has begun."""
     QUEUE_TIMEOUT = "queue_timeout"
     TOTAL_TIMEOUT = "total_timeout"
+    LOST = "lost"
+    """Its node cannot be heard, and no other attempt is allowed. Means nothing to one that has
+    begun, whose result still counts; void once its node speaks of it again."""
+    DRAINED = "drained"
+    """Its node was drained: the node's own word, which costs no retry."""
 
 
 INFRASTRUCTURE_FAILURES = frozenset(
@@ -294,12 +302,17 @@ class NodeReading:
     publishers: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     blobs: frozenset[Digest] = frozenset()
-    """Cached modules and images, by digest or name."""
+    """Cached modules and inputs."""
+    images: tuple[str, ...] = ()
+    """Of containers that its engine has, as that names them."""
     data: tuple[DataEntry, ...] = ()
     writable: tuple[str, ...] = ()
     """Allowed roots that may be written."""
-    cordoned: bool = False
+    intent: str = ""
+    """What an operator wants of it: `cordoned`, `draining`, or "" where it takes work."""
     rtt_ms: float = 0.0
+    boot: int = 0
+    """Its present run: epochs of its log below this are of earlier ones; 0 where not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +353,11 @@ class Waiting:
     """False when no known member could ever meet the request."""
     position: int = 0
     """Place in its owner's queue, from 1; 0 where that was not asked for."""
+    again_ms: int | None = None
+    """Wall time at which a node that refused may be asked again; None where that is no help."""
+    spec_holder: NodeId | None = None
+    """The spec is not here and is asked for; the node that brought it, for all that is known."""
+    holder_reachable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

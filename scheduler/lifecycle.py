@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
-from scheduler.jobs import INFRASTRUCTURE_FAILURES, AttemptState, JobState, Observation
+from scheduler.jobs import INFRASTRUCTURE_FAILURES, AttemptState, JobState, Observation, StopReason
 
+_NOT_ITS_FAULT = frozenset({StopReason.DRAINED.value, StopReason.DUPLICATE.value})
 _INFRASTRUCTURE = frozenset(failure.value for failure in INFRASTRUCTURE_FAILURES)
 
 
@@ -84,34 +85,50 @@ class Tried(NamedTuple):
     """Its node had accepted it, whatever came of it."""
     replaced: bool = False
     """A later attempt of its slot was written, and neither sent back nor cancelled since."""
+    given_up: bool = False
+    """Its owner waits for it no more, and its node has said nothing of it since."""
+
+
+def spends_retry(observation: Observation, *, taken: bool) -> bool:
+    """Whether an attempt uses up one of those that `Retry` allows, once it has ended or is given up
+    for lost (P17).
+
+    What its node never took costs nothing, nor does what had to leave a drained node or was one too
+    many after a heal.
+    """
+    state = observation.state
+    if state in (AttemptState.REFUSED, AttemptState.SUCCEEDED):
+        return False
+    if state is AttemptState.CANCELLED:
+        return taken and observation.reason not in _NOT_ITS_FAULT
+    return taken or state is AttemptState.FAILED
 
 
 def slot_state(attempts: Iterable[Tried], *, retry_attempts: int, retry_program: bool) -> SlotState:
     """The state of a slot, from what is known of its attempts, in any order.
 
-    Each attempt that failed, was cancelled after its node had taken it, or was replaced while it
-    ran uses up one of `retry_attempts` (P17); a program's own failure ends the slot, unless
-    `retry_program` lets it be retried likewise; what was sent back before it began costs nothing.
-    An attempt that was replaced does not keep a slot without retries from having failed: its node
-    may never come back.
+    Each attempt that `spends_retry` uses up one of `retry_attempts`, one that lives as soon as it
+    was replaced or given up; a program's own failure ends the slot, unless `retry_program` lets it
+    be retried likewise. An attempt that was replaced does not keep a slot without retries from
+    having failed: its node may never come back. One that was given up ends its slot until its node
+    speaks again: nothing is placed beside it.
     """
     spent, ended = 0, False
     live = left = SlotState.OPEN
-    for seen, taken, replaced in attempts:
+    for seen, taken, replaced, given_up in attempts:
         if seen.state is AttemptState.SUCCEEDED:
             return SlotState.DONE
-        if not seen.state.terminal:
+        if seen.state.terminal or replaced or given_up:
+            spent += spends_retry(seen, taken=taken)
+        if seen.state is AttemptState.FAILED:
+            ended = ended or not (retry_program or seen.reason in _INFRASTRUCTURE)
+        elif given_up:
+            ended = True
+        elif not seen.state.terminal:
             waits = seen.state is AttemptState.ASSIGNED
             here = SlotState.ASSIGNED if waits else SlotState.ACTIVE
-            if replaced:
-                left, spent = max(left, here), spent + 1
-            else:
-                live = max(live, here)
-        elif seen.state is AttemptState.FAILED:
-            spent += 1
-            ended = ended or not (retry_program or seen.reason in _INFRASTRUCTURE)
-        elif seen.state is AttemptState.CANCELLED and taken:
-            spent += 1
+            left = max(left, here)
+            live = live if replaced else max(live, here)
     if live is not SlotState.OPEN:
         return live
     return SlotState.FAILED if ended or (spent and spent >= retry_attempts) else left
@@ -157,7 +174,8 @@ SLOT_RULES = (
     SlotRule(
         SlotState.FAILED,
         "the program failed and `Retry` does not name it, or as many attempts as `Retry` allows "
-        "failed, were cancelled after they had begun, or were replaced",
+        "failed, or had begun and were cancelled (but for a drain or as a duplicate), replaced or "
+        "given up for lost",
     ),
     SlotRule(SlotState.ACTIVE, "an attempt that was replaced is at Accepted to Publishing"),
     SlotRule(SlotState.ASSIGNED, "an attempt that was replaced waits at its node"),
@@ -249,8 +267,9 @@ _SLOTS = (
     "## A slot",
     "",
     "One part of the winning version, derived from its attempts. An attempt was replaced when one",
-    "with a greater number stands in its slot that was neither refused nor cancelled. The first",
-    "line that holds names the state.",
+    "with a greater number stands in its slot that was neither refused nor cancelled. One that its",
+    "owner gave up for lost counts as not there until its node speaks of it again. The first line",
+    "that holds names the state.",
     "",
     "| state | holds when |",
     "| --- | --- |",

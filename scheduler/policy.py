@@ -1,4 +1,5 @@
-"""What a job's `Disconnect` block means: when work starts a second time, and which of two is kept.
+"""Whom a refusal bars, and what a job's `Disconnect` block means: when work starts a second time,
+and which of two is kept.
 
 Each `ReconcileRunning` policy is a total order, so that what is kept rests on the attempts alone,
 never on the order in which their sides met.
@@ -9,8 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from scheduler.jobs import AttemptState, JobSpec
-from scheduler.slots import AttemptView
+from scheduler.attempts import AttemptView
+from scheduler.instant import Hlc
+from scheduler.jobs import AttemptState, JobSpec, Refusal
+
+FREE_TO_ASK_AGAIN = frozenset(
+    {
+        Refusal.UNREACHABLE.value,
+        Refusal.CORDONED.value,
+        Refusal.DRAINING.value,
+        Refusal.CAPACITY.value,
+        Refusal.QUEUE_FULL.value,
+        Refusal.STALE_TERM.value,
+        Refusal.SPEC_MISSING.value,
+        Refusal.ALREADY_DONE.value,
+        Refusal.WITHDRAWN.value,
+        Refusal.JOB_STOPPED.value,
+    }
+)
+"""Refusals that pass by themselves; any other is about the node, and holds for all slots of a
+version until the node changes."""
 
 NEVER = "never"
 DEFAULT_RECONCILE = "longest_running"
@@ -26,6 +45,14 @@ REPLACE_WAN_S = 120.0
 
 _DIES_WITH_ITS_NODE = frozenset({"wasm", "scripted"})
 _NEVER_BEGAN = 1 << 63
+
+
+class Barred(NamedTuple):
+    """A refusal that forbids asking the same node again: when, its name, and in words."""
+
+    hlc: Hlc
+    reason: str
+    message: str
 
 
 def replace_after_s(spec: JobSpec, *, process_dead: bool, wan: bool) -> float | None:

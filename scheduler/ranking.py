@@ -159,6 +159,14 @@ def _soft(spec: JobSpec, reading: NodeReading) -> int:
     return FULL * met // len(soft) if soft else 0
 
 
+def whole_reference(image: str) -> str:
+    """An image's name as its engine lists it, with the registry and the tag that go without
+    saying."""
+    name = image.removeprefix("docker.io/").removeprefix("library/")
+    return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
 def _cache(wanted: Demand, reading: NodeReading) -> int:
-    here = sum(1 for name in wanted.cached if name in reading.blobs)
+    images = {whole_reference(one) for one in reading.images}
+    here = sum(one in reading.blobs or whole_reference(one) in images for one in wanted.cached)
     return FULL * here // len(wanted.cached) if wanted.cached else 0

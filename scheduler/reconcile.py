@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from scheduler.attempts import AttemptView
 from scheduler.capacity import CapacityIndex
 from scheduler.ids import AttemptId
 from scheduler.instant import hlc_wall_ms
 from scheduler.job_view import JobView
 from scheduler.jobs import Expiry, JobSpec, JobState, StopReason
-from scheduler.lifecycle import SlotState
+from scheduler.lifecycle import SlotState, spends_retry
 from scheduler.policy import keep_of
-from scheduler.slots import AttemptView
 
 WITHDRAW_AFTER_MS = 2_000
 """A job of a second or two that is ahead of it would have ended by then; longer is worth a move."""
@@ -29,7 +29,8 @@ def surplus(
 
     Those of a job that was stopped or whose total time ran out, of superseded versions, of slots
     that have an accepted result; of slots that run on several reachable nodes all but one; and of
-    a job whose time in the queue ran out those that still wait or are overdue.
+    a job whose time in the queue ran out those that still wait or are overdue; and those that are
+    given up for `lost`.
     """
     wanted_gone: dict[AttemptId, str] = {}
     for one, reason in _unwanted(job, spec, index, frozenset(overdue)):
@@ -41,16 +42,36 @@ def surplus(
 def replacements(job: JobView, overdue: Collection[AttemptId]) -> list[int]:
     """Slots that want a second attempt because every live one is overdue, in order.
 
-    Within the retry budget: an attempt that its node had taken or that is overdue uses one up, one
-    that was sent back or withdrawn does not (P1, P17). Never while another live one can be reached.
+    Within the retry budget: an attempt that its node had taken uses one up, one that it never took
+    or sent back does not (P1, P17). Never while another live one can be reached.
     """
     version = job.version
-    if version is None or not job.placing():
+    if not overdue or version is None or not job.placing():
         return []
     late = frozenset(overdue)
     known = [job.attempts[one] for one in sorted(late) if one in job.attempts]
     indexes = dict.fromkeys(one.index for one in known if one.version == version.dot)
     return [index for index in sorted(indexes) if _is_lost(job, index, late)]
+
+
+def lost(job: JobView, overdue: Collection[AttemptId]) -> list[AttemptView]:
+    """Overdue attempts that nothing may replace, and that keep the job from ending: their slot has
+    no retries left, or another slot has failed. By id."""
+    version = job.version
+    if version is None or job.stopped() or job.expired() is not None:
+        return []
+    late, table = frozenset(overdue), job.slots
+    return [
+        one
+        for one in map(job.attempts.get, sorted(late))
+        if one is not None
+        and one.live
+        and one.version == version.dot
+        and not (one.given_up or one.ending)
+        and table.state(one.index) in (SlotState.ASSIGNED, SlotState.ACTIVE)
+        and _all_late(table.attempts(one.index), late)
+        and (job.failing() or _used(table.attempts(one.index)) >= version.retry_attempts)
+    ]
 
 
 def waiting_too_long(job: JobView, index: CapacityIndex, *, now_ms: int) -> list[AttemptView]:
@@ -85,6 +106,7 @@ def _unwanted(
         yield from ((one, StopReason.TOTAL_TIMEOUT) for one in job.live_attempts())
         return
     yield from ((one, StopReason.DUPLICATE) for one in _duplicates(job, spec, index))
+    yield from ((one, StopReason.LOST) for one in lost(job, overdue))
     if expired is not None:
         # What runs may end, but a node that may never come back must not keep the job from ending.
         idle = (one for one in job.live_attempts() if one.id in overdue or not one.taken)
@@ -92,9 +114,13 @@ def _unwanted(
 
 
 def _duplicates(job: JobView, spec: JobSpec, index: CapacityIndex) -> Iterator[AttemptView]:
-    """Attempts that run beside a better one of their slot, both on nodes that can be reached."""
+    """Attempts that run beside a better one of their slot, both on nodes that can be reached.
+
+    What a node said in an earlier run counts for nothing until this run has spoken of it: its
+    program may have died with the process, and the good one would be stopped for it.
+    """
     for live in job.slots.crowded():
-        here = [one for one in live if index.is_reachable(one.node) and not one.ending]
+        here = [one for one in live if index.speaks_for(one) and not one.ending]
         kept = keep_of(spec, here)
         if kept is not None:
             yield from (one for one in here if one is not kept)
@@ -105,8 +131,16 @@ def _is_lost(job: JobView, index: int, overdue: frozenset[AttemptId]) -> bool:
     if version is None or job.slots.state(index) not in (SlotState.ASSIGNED, SlotState.ACTIVE):
         return False
     attempts = job.slot_attempts(version.dot, index)
-    used = sum(one.live or (one.taken and not one.refused) for one in attempts)
-    return used < version.retry_attempts and all(one.id in overdue for one in attempts if one.live)
+    return _used(attempts) < version.retry_attempts and _all_late(attempts, overdue)
+
+
+def _used(attempts: list[AttemptView]) -> int:
+    """Of the retry budget, once those that live are replaced too."""
+    return sum(spends_retry(one.observation, taken=one.taken) for one in attempts)
+
+
+def _all_late(attempts: list[AttemptView], overdue: frozenset[AttemptId]) -> bool:
+    return all(one.id in overdue for one in attempts if one.live)
 
 
 def _withdrawals(attempts: list[AttemptView]) -> int:

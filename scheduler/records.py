@@ -285,6 +285,7 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
         Field(1, "number", COUNTER),
         Field(2, "intent", TEXT),
         Field(3, "reason", TEXT, required=False),
+        Field(4, "deadline_s", COUNTER, required=False),
     ),
     Kind.JOB_EXPIRED: (
         *_ABOUT_JOB,
@@ -295,6 +296,10 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
 }
 
 _BY_NAME = {kind: {field.name: field for field in fields} for kind, fields in KINDS.items()}
+_BY_NUMBER = {kind: {field.number: field for field in fields} for kind, fields in KINDS.items()}
+_REQUIRED = {
+    kind: tuple(field.name for field in fields if field.required) for kind, fields in KINDS.items()
+}
 
 
 def encode_record(record: Record) -> bytes:
@@ -372,13 +377,16 @@ def _cause_untrusted(cause: Any) -> Dot | None:
 
 def _load_body(kind: Kind, body: dict[Any, Any]) -> dict[str, Any]:
     loaded: dict[str, Any] = {}
-    for field in KINDS[kind]:
-        if field.number not in body:
-            if field.required:
-                raise RecordError(f"{kind.name} lacks {field.name}")
+    fields = _BY_NUMBER[kind]
+    for number, value in body.items():
+        field = fields.get(number)
+        if field is None:
             continue
         try:
-            loaded[field.name] = field.type.load_untrusted(body[field.number])
+            loaded[field.name] = field.type.load_untrusted(value)
         except ValueError as error:
             raise RecordError(f"{kind.name} {field.name}: {error}") from error
+    for name in _REQUIRED[kind]:
+        if name not in loaded:
+            raise RecordError(f"{kind.name} lacks {name}")
     return loaded

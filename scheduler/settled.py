@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from scheduler.attempts import AttemptView
 from scheduler.ids import Dot, NodeId
 from scheduler.job_view import JobView
-from scheduler.jobs import AttemptState
-from scheduler.lifecycle import SlotState
-from scheduler.slots import AttemptView
+from scheduler.lifecycle import SlotState, spends_retry
 
 Reach = Mapping[tuple[NodeId, int], int]
 """(author, epoch) -> the seq up to which every record is held."""
-
-_USES_UP = (AttemptState.FAILED, AttemptState.CANCELLED)
 
 
 def rests_on(job: JobView) -> tuple[Dot, ...]:
@@ -70,7 +67,9 @@ def _ending_the_rest(job: JobView) -> Dot | None:
 
 def _used_up(attempts: list[AttemptView]) -> list[Dot]:
     return [
-        one.observed for one in attempts if one.observed and one.taken and one.state in _USES_UP
+        one.observed
+        for one in attempts
+        if one.observed and not one.live and spends_retry(one.observation, taken=one.taken)
     ]
 
 

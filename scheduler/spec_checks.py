@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from scheduler.jobs import Network
 from scheduler.reading import Problems, shown
 
 _FIRST_STATIC_PORT = 1024
@@ -119,6 +120,22 @@ def check_network(problems: Problems, path: str, network: dict[str, Any]) -> Non
             )
         if port.get("Target") and kind != "Bridge":
             problems.add(f"{place}.Target", f"goes with the network type Bridge only, not {kind}")
+
+
+def not_offered(network: Network) -> str:
+    """What of a task's network no node of this release can give, in a line; "" where all is well.
+    For new submissions: what was accepted once stays readable."""
+    if network.ports:
+        return (
+            "Tasks[0].Network.Ports: ports of containers are not offered; leave them out, or use "
+            "the network type Host, where a program's ports are the machine's"
+        )
+    if network.type == "HTTP":
+        return (
+            "Tasks[0].Network.Type: HTTP, a network that reaches the named domains alone, is not "
+            "offered; use None, Bridge or Host"
+        )
+    return ""
 
 
 def _check_timeouts(problems: Problems, path: str, timeouts: dict[str, int]) -> None:

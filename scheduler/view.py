@@ -7,15 +7,19 @@ about a birth not yet known are held, within a bound, and applied when it comes.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from scheduler import cbor
+from scheduler.attempts import AttemptView, Told
 from scheduler.ids import AttemptId, Dot, JobId, NodeId, named_job_id
+from scheduler.instant import Hlc
+from scheduler.intents import Intents
 from scheduler.job_view import FOLDED_KINDS, JobView
 from scheduler.jobs import Resources
 from scheduler.records import Kind, Record, encode_record
-from scheduler.slots import AttemptView, Told, VersionView
+from scheduler.versions import VersionView
 
 __all__ = ["AttemptView", "JobView", "VersionView", "View"]
 
@@ -30,6 +34,7 @@ class View:
         self.jobs: dict[JobId, JobView] = {}
         self.attempts: dict[AttemptId, AttemptView] = {}
         """By id; should two jobs claim one id, the placement with the least dot."""
+        self.intents = Intents()
         self.dropped = 0
         """Records about unknown births that were beyond the bound. While this is not 0 the view may
         lack facts that the logs hold: fold them again into a new view, births first."""
@@ -40,15 +45,20 @@ class View:
         self._live: dict[NodeId, dict[AttemptId, AttemptView]] = {}
         self._resources: dict[Dot, Resources] = {}
         self._touched: dict[AttemptId, AttemptView] = {}
+        self._created: list[tuple[Hlc, JobId]] = []
+        """In order, also of births that an earlier one replaced, and of jobs no longer here."""
 
     def apply(self, dot: Dot, record: Record) -> JobId | None:
         """Fold one record; the job that changed, if any.
 
-        Idempotent: a record that was folded before changes nothing. Kinds that are not about one
-        job, known or not, change nothing here.
+        Idempotent: a record that was folded before changes nothing. Of kinds that are not about
+        one job, known or not, `node_intent` alone changes something: `intents`.
         """
         if record.kind == Kind.JOB_CREATED:
             return self._create(dot, record)
+        if record.kind == Kind.NODE_INTENT:
+            self.intents.add(dot, record)
+            return None
         if record.kind not in FOLDED_KINDS:
             return None
         birth = record.body["birth"]
@@ -81,11 +91,32 @@ class View:
         job = self.jobs.get(named_job_id(namespace, name))
         return job if job is not None and job.name == name else None
 
+    def by_creation(
+        self, *, after: tuple[int, str] | None = None, reverse: bool = False
+    ) -> Iterator[JobView]:
+        """Jobs by (first birth's HLC, id), those beyond `after` in that direction: as many steps
+        as jobs are taken, however many there are."""
+        places = self._created
+        if reverse:
+            end = len(places) if after is None else bisect_left(places, after)
+            steps = range(end - 1, -1, -1)
+        else:
+            steps = range(0 if after is None else bisect_right(places, after), len(places))
+        for step in steps:
+            hlc, identifier = places[step]
+            job = self.jobs.get(identifier)
+            if job is not None and job.created_hlc == hlc:
+                yield job
+
     def live_on(self, node: NodeId) -> Iterator[AttemptView]:
         """Attempts placed on a node that are not terminal, by (placement's HLC, id)."""
         return iter(
             sorted(self._live.get(node, {}).values(), key=lambda one: (one.placed_hlc, one.id))
         )
+
+    def live(self) -> Iterator[AttemptView]:
+        """Attempts on any node that are not terminal, in no order that means anything."""
+        return (one for attempts in self._live.values() for one in attempts.values())
 
     def used(self, node: NodeId) -> Resources:
         """What attempts at Accepted to Publishing take on a node."""
@@ -100,6 +131,7 @@ class View:
         digest = hashlib.sha256()
         for job in sorted(self.jobs):
             digest.update(cbor.encode(_canonical_job(self.jobs[job])))
+        digest.update(cbor.encode(self.intents.canonical()))
         return digest.digest()
 
     def _create(self, dot: Dot, record: Record) -> JobId | None:
@@ -109,10 +141,19 @@ class View:
         self._births[dot] = job
         self.jobs.setdefault(job, JobView(job))
         self._fold(job, dot, record)
+        self._keep_place(self.jobs[job])
         for held_dot, held in self._held.pop(dot, {}).items():
             self._held_by[held_dot.author] -= 1
             self._fold(job, held_dot, held)
         return job
+
+    def _keep_place(self, job: JobView) -> None:
+        place = (job.created_hlc, job.id)
+        at = bisect_left(self._created, place)
+        if self._created[at : at + 1] != [place]:
+            self._created.insert(at, place)
+        if len(self._created) > 2 * len(self.jobs):
+            self._created = sorted((one.created_hlc, one.id) for one in self.jobs.values())
 
     def _hold(self, birth: Dot, dot: Dot, record: Record) -> None:
         if dot in self._held.get(birth, {}):
@@ -153,7 +194,7 @@ def _canonical_job(job: JobView) -> list[object]:
     version = job.version
     attempts = [_canonical_attempt(job.attempts[one]) for one in sorted(job.attempts)]
     accepted = [] if version is None else _accepted(job, version.dot)
-    records = [[*dot, job.dots[dot]] for dot in sorted(job.dots)]
+    records = [[*dot, hlc] for dot, hlc in sorted((dot, hlc) for hlc, dot in job.dots.items())]
     owner = None if job.owner is None else list(job.owner)
     births = [[*dot, encode_record(job.births[dot])] for dot in sorted(job.births)]
     return [

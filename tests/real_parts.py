@@ -12,7 +12,7 @@ import shutil
 import socket
 from collections.abc import Callable, Collection
 
-from tests.system import docker_engine, namespaces
+from tests.system import docker_engine, namespaces, terminals
 
 MULTICAST_GROUP = "224.0.0.251"
 ANSWER_WAIT_S = 2.0
@@ -54,12 +54,18 @@ def _nats() -> str | None:
     return None if shutil.which("nats-server") else "no nats-server on PATH"
 
 
+def _chromium() -> str | None:
+    return None if shutil.which("chromium") else "no chromium on PATH"
+
+
 PARTS: dict[str, Callable[[], str | None]] = {
     "wasm": functools.cache(_wasm),
     "loopback": functools.cache(_loopback),
     "docker": functools.cache(docker_engine.absence),
     "nats": functools.cache(_nats),
+    "chromium": functools.cache(_chromium),
     "netns": functools.cache(namespaces.absence),
+    "tmux": functools.cache(terminals.absence),
 }
 """Name of each part, and what tells why it is absent (None when it is there)."""
 

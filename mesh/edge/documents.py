@@ -13,7 +13,7 @@ from typing import Any
 
 from mesh.member.commands import AttemptReading, Explanation, HistoryItem, JobReading
 from scheduler.explain import explain_choice, explain_score, explain_verdict, explain_waiting
-from scheduler.ids import NodeId
+from scheduler.ids import Dot, NodeId
 from scheduler.jobs import AttemptState, JobState, Observation, Verdict
 from scheduler.spec import job_document as spec_document
 
@@ -266,7 +266,7 @@ def waiting_item(reading: JobReading, names: Mapping[NodeId, str] = NO_NAMES) ->
         message=f"Job queued. {explain_waiting(reading.waiting, names)}",
         details={"IsError": "true"} | ({"Hint": _WAITS} if reading.waiting.possible else {}),
         time_ms=reading.modified_ms,
-        node=reading.accepting_node,
+        dot=Dot(reading.accepting_node, 0, 0),
         version_number=reading.version_number,
     )
 

@@ -38,6 +38,9 @@ FLAGS: Sequence[Flag] = (
     Flag("--data-dir", "Everything the node keeps; ~/.bacalhau-mesh."),
     Flag("--bind", "For peers; all interfaces, port 1235.", "HOST[:PORT]"),
     Flag("--api", "For clients; 127.0.0.1:1234.", "HOST:PORT"),
+    Flag(
+        "--page", "The page for browsers, there too, by the link of `page`; port 1236.", "HOST:PORT"
+    ),
     Flag("--label", "A label of this node.", "K=V", repeated=True),
     Flag("--allow-path", "Data here that jobs may use in place.", "GLOB[:ro|rw]", repeated=True),
     Flag("--peer", "A member to try besides those found.", "HOST:PORT", repeated=True),

@@ -71,10 +71,16 @@ def node_document(detail: NodeDetail, *, system: str, machine: str) -> Document:
             "State": STATE_WORDS[detail.state],
             "IsSelf": detail.is_self,
             "Linked": detail.linked,
+            "Intent": detail.intent,
+            "IntentReason": detail.intent_reason,
+            "IntentBy": detail.intent_by,
+            "IntentTime": rfc3339(detail.intent_since_ms),
+            "IntentUntil": rfc3339(detail.intent_until_ms),
             "Addresses": list(detail.addresses),
             "Version": detail.version,
             "Engines": dict(detail.engine_versions),
             "Blobs": sorted(detail.reading.blobs),
+            "Images": list(detail.reading.images),
             "Data": [
                 {"Path": one.path, "Size": one.size_bytes, "Newest": rfc3339(one.newest_ms)}
                 for one in detail.reading.data

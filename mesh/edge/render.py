@@ -10,8 +10,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from mesh.edge.render_times import ago_text
 
 Document = Mapping[str, Any]
 
@@ -59,15 +62,27 @@ def short_id(identifier: str) -> str:
 # --- tables ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headers, for a terminal or a spreadsheet."""
+
+    headers: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def text(self, width: int) -> str:
+        """For people, in so many columns."""
+        return table(self.headers, self.rows, width)
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
     """Columns as wide as their content; the last one gives way where the width is not enough."""
     cells = [list(headers), *([plain(cell) for cell in row] for row in rows)]
-    widths = [max(_width(row[at]) for row in cells) for at in range(len(headers))]
+    widths = [max(text_width(row[at]) for row in cells) for at in range(len(headers))]
     room = width - sum(widths[:-1]) - 2 * (len(widths) - 1)
     widths[-1] = max(min(widths[-1], room), MIN_LAST_COLUMN)
     lines = []
     for row in cells:
-        parts = [_padded(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+        parts = [padded(cell, wide) for cell, wide in zip(row, widths, strict=True)]
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
 
@@ -80,7 +95,7 @@ def size_text(size_bytes: int) -> str:
     return show_bytes(size_bytes)
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Columns of a terminal: wide letters take two, combining marks none."""
     if text.isascii():
         return len(text)
@@ -90,20 +105,21 @@ def _width(text: str) -> int:
     )
 
 
-def _padded(text: str, width: int) -> str:
-    if _width(text) <= width:
-        return text + " " * (width - _width(text))
-    while _width(text) > width - 1:
+def padded(text: str, width: int) -> str:
+    """Exactly so many columns: filled with blanks, or cut with an ellipsis."""
+    if text_width(text) <= width:
+        return text + " " * (width - text_width(text))
+    while text_width(text) > width - 1:
         text = text[:-1]
-    return text + "…"
+    return text + "…" + " " * (width - 1 - text_width(text))
 
 
-def job_table(jobs: Sequence[Document], width: int) -> str:
-    """The jobs of a list."""
+def job_table(jobs: Sequence[Document], now_ms: int | None = None) -> Table:
+    """The jobs of a list. Here and below: without `now_ms`, exact times and whole ids."""
     rows = [
         (
-            show_time(job["CreateTime"]),
-            short_id(job["ID"]),
+            _when(job["CreateTime"], now_ms),
+            _id(job["ID"], now_ms),
             job["Name"] if job["Name"] != job["ID"] else "",
             job["Tasks"][0]["Engine"]["Type"],
             job["Type"],
@@ -112,27 +128,35 @@ def job_table(jobs: Sequence[Document], width: int) -> str:
         )
         for job in jobs
     ]
-    return table(("CREATED", "ID", "NAME", "JOB", "TYPE", "STATE", "COMMENT"), rows, width)
+    return Table(("CREATED", "ID", "NAME", "JOB", "TYPE", "STATE", "COMMENT"), rows)
 
 
-def execution_table(executions: Sequence[Document], width: int) -> str:
+def _when(nanoseconds: int, now_ms: int | None) -> str:
+    return show_time(nanoseconds) if now_ms is None else ago_text(nanoseconds // 1_000_000, now_ms)
+
+
+def _id(identifier: str, now_ms: int | None) -> str:
+    return plain(identifier) if now_ms is None else short_id(identifier)
+
+
+def execution_table(executions: Sequence[Document], now_ms: int | None = None) -> Table:
     """The executions of a job; of several that completed the same part, which one counts."""
     completed = Counter(
         one.get("PartitionIndex", 0) for one in executions if execution_word(one) == "completed"
     )
     rows = [
         (
-            short_id(one["ID"]),
+            _id(one["ID"], now_ms),
             str(one.get("PartitionIndex", 0)),
             one["Mesh"]["NodeName"] or short_id(one["NodeID"]),
             _state_of(one, completed),
             show_exit_code(one),
-            show_time(one["CreateTime"]),
+            _when(one["CreateTime"], now_ms),
             one["ComputeState"].get("Message", ""),
         )
         for one in executions
     ]
-    return table(("ID", "PART", "NODE", "STATE", "EXIT", "CREATED", "COMMENT"), rows, width)
+    return Table(("ID", "PART", "NODE", "STATE", "EXIT", "CREATED", "COMMENT"), rows)
 
 
 def _state_of(execution: Document, completed: Mapping[int, int]) -> str:
@@ -142,11 +166,11 @@ def _state_of(execution: Document, completed: Mapping[int, int]) -> str:
     return f"{word}, {'accepted' if execution['Mesh']['Accepted'] else 'duplicate'}"
 
 
-def result_table(items: Sequence[Document], width: int) -> str:
+def result_table(items: Sequence[Document], now_ms: int | None = None) -> Table:
     """What executions left."""
     rows = [
         (
-            short_id(item["ExecutionID"]),
+            _id(item["ExecutionID"], now_ms),
             item["NodeName"],
             item["State"] + (" (accepted)" if item["Accepted"] else ""),
             f"{entry['Mode'] & 0o777:o}",
@@ -156,16 +180,16 @@ def result_table(items: Sequence[Document], width: int) -> str:
         for item in items
         for entry in item["Entries"]
     ]
-    return table(("EXECUTION", "NODE", "STATE", "MODE", "SIZE", "PATH"), rows, width)
+    return Table(("EXECUTION", "NODE", "STATE", "MODE", "SIZE", "PATH"), rows)
 
 
-def node_table(nodes: Sequence[Document], width: int) -> str:
+def node_table(nodes: Sequence[Document], now_ms: int | None = None) -> Table:
     """The members."""
     rows = [
         (
-            short_id(node["Info"]["NodeID"]),
+            _id(node["Info"]["NodeID"], now_ms),
             node["Mesh"]["Name"] + (" (asked)" if node["Mesh"]["IsSelf"] else ""),
-            node["Mesh"]["State"],
+            ", ".join(filter(None, (node["Mesh"]["State"], node["Mesh"].get("Intent")))),
             ",".join(node["Info"]["ComputeNodeInfo"]["ExecutionEngines"] or ()),
             capacity_text(node, "CPU"),
             capacity_text(node, "Memory"),
@@ -174,8 +198,21 @@ def node_table(nodes: Sequence[Document], width: int) -> str:
         )
         for node in nodes
     ]
-    headers = ("ID", "NAME", "STATE", "ENGINES", "CPU", "MEMORY", "DISK", "LABELS")
-    return table(headers, rows, width)
+    headers: tuple[str, ...] = (
+        *("ID", "NAME", "STATE", "ENGINES", "CPU", "MEMORY", "DISK", "LABELS"),
+    )
+    if now_ms is not None:
+        return Table(headers, rows)
+    more = [
+        (
+            node["ConnectionState"]["LastHeartbeat"][:19].replace("T", " "),
+            node["Mesh"]["Version"],
+            ",".join(node["Mesh"]["Addresses"]),
+        )
+        for node in nodes
+    ]
+    headers = (*headers[:-1], "SINCE", "VERSION", "ADDRESSES", headers[-1])
+    return Table(headers, [(*row[:-1], *add, row[-1]) for row, add in zip(rows, more, strict=True)])
 
 
 def capacity_text(node: Document, name: str) -> str:
@@ -209,7 +246,7 @@ def show_exit_code(execution: Document) -> str:
     return "" if code is None else str(code)
 
 
-def describe(answer: Document, width: int) -> str:
+def describe(answer: Document, width: int, now_ms: int | None = None) -> str:
     """A job with its executions and history."""
     job = answer["Job"]
     lines = [
@@ -229,10 +266,10 @@ def describe(answer: Document, width: int) -> str:
     ]
     executions = answer.get("Executions", {}).get("Items", [])
     if executions:
-        lines += ["", "Executions", execution_table(executions, width)]
+        lines += ["", "Executions", execution_table(executions, now_ms).text(width)]
     history = answer.get("History", {}).get("Items", [])
     if history:
-        lines += ["", "History", history_table(history, width)]
+        lines += ["", "History", history_table(history, now_ms).text(width)]
     for one in executions:
         lines += _output_tail(one, "Standard output", one["RunOutput"]["Stdout"])
         lines += _output_tail(one, "Standard error", one["RunOutput"]["stderr"])
@@ -251,18 +288,18 @@ def _output_tail(execution: Document, title: str, text: str) -> list[str]:
     return ["", f"{title} of {short_id(execution['ID'])}", plain_lines(text).rstrip("\n")]
 
 
-def history_table(items: Sequence[Document], width: int) -> str:
+def history_table(items: Sequence[Document], now_ms: int | None = None) -> Table:
     """What happened, in order."""
     rows = [
         (
             item["Time"][:19].replace("T", " "),
-            short_id(item.get("ExecutionID", "")),
+            _id(item.get("ExecutionID", ""), now_ms),
             item["Event"]["Topic"],
             item["Event"]["Message"],
         )
         for item in items
     ]
-    return table(("TIME", "EXEC. ID", "TOPIC", "EVENT"), rows, width)
+    return Table(("TIME", "EXEC. ID", "TOPIC", "EVENT"), rows)
 
 
 def explain_text(explanation: Document) -> str:

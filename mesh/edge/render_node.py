@@ -17,6 +17,7 @@ def describe_node(answer: Document, width: int) -> str:
         f"ID          {plain(info['NodeID'])}",
         f"Name        {plain(mesh['Name'])}",
         f"State       {plain(mesh['State'])}{' (the one asked)' if mesh['IsSelf'] else ''}",
+        *_intent_lines(mesh),
         f"Version     {plain(mesh['Version'])}",
         f"Addresses   {plain(', '.join(mesh['Addresses']))}",
         f"Labels      {plain(labels)}",
@@ -39,6 +40,15 @@ def describe_node(answer: Document, width: int) -> str:
     return "\n".join(lines + _node_refusals(answer, width))
 
 
+def _intent_lines(mesh: Document) -> list[str]:
+    if not mesh["Intent"]:
+        return []
+    why = f": {plain(mesh['IntentReason'])}" if mesh["IntentReason"] else ""
+    until = f", what runs until {mesh['IntentUntil'][:19]}" if mesh["Intent"] == "draining" else ""
+    said = f"since {mesh['IntentTime'][:19]}, said at {plain(mesh['IntentBy'])}"
+    return [f"Intent      {plain(mesh['Intent'])} {said}{until}{why}"]
+
+
 def _traffic(counters: Mapping[str, int] | None) -> str:
     if counters is None:
         return "not known: it cannot be reached now"
@@ -58,6 +68,9 @@ def _node_data(mesh: Document, width: int) -> list[str]:
     if mesh["Blobs"]:
         lines += ["", "Modules and inputs of known jobs that are here"]
         lines += [f"  {plain(one)[:12]}" for one in mesh["Blobs"]]
+    if mesh["Images"]:
+        lines += ["", "Images of containers that are here"]
+        lines += [f"  {plain(one)}" for one in mesh["Images"]]
     return lines
 
 

@@ -92,12 +92,12 @@ class Absence:
 
     def overdue(self, job: JobView, now: Instant) -> frozenset[AttemptId]:
         """Live attempts of a job that may be replaced: their node has been away for long enough."""
-        return frozenset(
-            attempt.id
-            for attempt in job.live_attempts()
-            if attempt.node in self._away
-            and self._replace_at_s(job, attempt.node) <= now.monotonic_s
-        )
+        late = [
+            node
+            for node in self._away
+            if job.live_by_node.get(node) and self._replace_at_s(job, node) <= now.monotonic_s
+        ]
+        return frozenset(attempt.id for node in late for attempt in job.live_on(node))
 
     def owner_is_gone(self, job: JobView, now: Instant) -> bool:
         """Its owner has been away, and silent by any path, for the job's present wait."""

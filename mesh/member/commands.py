@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mesh.gossip.events import PeerState
-from scheduler.ids import AttemptId, Digest, JobId, NodeId
+from scheduler.ids import AttemptId, Digest, Dot, JobId, NodeId
 from scheduler.jobs import JobSpec, JobState, NodeReading, Observation, Resources, Verdict, Waiting
+
+if TYPE_CHECKING:
+    from mesh.member.story import StoryItem
 
 # --- answers --------------------------------------------------------------------------------------
 
@@ -70,8 +73,8 @@ class HistoryItem:
     message: str
     details: Mapping[str, str]
     time_ms: int
-    node: NodeId
-    """Whose record it was."""
+    dot: Dot
+    """Of the record; seq 0 for a line that is none."""
     version_number: int = 1
 
 
@@ -169,6 +172,27 @@ class NodeDetail:
     """Wall time of the last change of state, milliseconds since 1970."""
     linked: bool
     """There is a live stream between us and it."""
+    rtt_ms: float = 0.0
+    """Of direct pings, lately; 0 of ourselves and while none was answered."""
+    load: float | None = None
+    """Programs that want a processor, by processor, averaged over a minute; None if not told."""
+    intent: str = ""
+    """What an operator wants of it: `cordoned`, `draining`, or ""; the rest is about that."""
+    intent_reason: str = ""
+    intent_by: str = ""
+    """The name of the node at which that was said."""
+    intent_since_ms: int = 0
+    intent_until_ms: int = 0
+    """Of a drain: when what still runs is moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentTaken:
+    """What an operator wants of a node is on this node's disk; `already` when it was before."""
+
+    node: NodeId
+    intent: str
+    already: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +218,14 @@ class Explanation:
     """How much of the job's local inputs lies on each member."""
 
 
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything that is on record about a job."""
+
+    job: JobReading
+    items: tuple[StoryItem, ...]
+
+
 # --- commands -------------------------------------------------------------------------------------
 
 
@@ -210,6 +242,8 @@ class SubmitJob:
     """Modules that the spec names, when they fit with it in 1 MiB."""
     force: bool = False
     """Make the next version of a named job also where nothing changed."""
+    spec: JobSpec | None = None
+    """The document's, where the door has parsed it; None where the member is to parse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +322,29 @@ class DescribeNode:
 
 
 @dataclass(frozen=True, slots=True)
+class SetIntent:
+    """What an operator wants of a node: `cordoned`, `draining`, or "" for work as before.
+
+    A drain lets what runs go on for `deadline_s` at most. Answer: IntentTaken.
+    """
+
+    node: NodeId
+    intent: str
+    reason: str = ""
+    deadline_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainJob:
     """Answer: Explanation."""
+
+    job: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellStory:
+    """Answer: Story."""
 
     job: str
     namespace: str = ""
@@ -305,7 +360,9 @@ Command = (
     | ListJobs
     | ListNodes
     | DescribeNode
+    | SetIntent
     | ExplainJob
+    | TellStory
 )
 Reply = (
     Problem
@@ -318,7 +375,9 @@ Reply = (
     | JobsPage
     | tuple[NodeDetail, ...]
     | NodeWork
+    | IntentTaken
     | Explanation
+    | Story
 )
 
 

@@ -6,6 +6,7 @@ capacity. A refusal is named and costs no retry.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from mesh.gossip.events import StartTimer
@@ -24,8 +25,11 @@ from runtime.attempt import (
     WakeAt,
 )
 from runtime.budget import Budget
-from scheduler.ids import AttemptId, Digest
-from scheduler.instant import Instant
+from scheduler.attempts import AttemptView
+from scheduler.claims import ONLY_BEFORE_IT_BEGINS
+from scheduler.ids import AttemptId, Digest, Dot, JobId
+from scheduler.instant import Instant, hlc_wall_ms
+from scheduler.intents import CORDONED, DRAINING
 from scheduler.job_view import JobView
 from scheduler.jobs import (
     AttemptState,
@@ -38,12 +42,18 @@ from scheduler.jobs import (
 )
 from scheduler.ownership import is_stale
 from scheduler.records import Kind
-from scheduler.slots import AttemptView
 from scheduler.spec import named_blobs
 
 ATTEMPT_TIMER = "attempt"
+DRAIN_TIMER = "drain"
 STOPPED_JOB = "the job was stopped"
 DONE_ELSEWHERE = "its slot has an accepted result"
+_CLOSED = {
+    CORDONED: (Refusal.CORDONED, "This node takes no new work now."),
+    DRAINING: (Refusal.DRAINING, "This node is being emptied."),
+}
+SPEAK_UP_MAX = 8
+"""Where only our records get through to an owner it may give up what we run again and again."""
 ENDED = "an earlier run of it has ended here"
 
 
@@ -57,12 +67,19 @@ class Compute:
         self._budget: Budget | None = None
         """None until the machine was measured: placements wait for it."""
         self._engines: tuple[str, ...] = ()
+        self._spoke_up: Counter[AttemptId] = Counter()
+        """How often this run said that an attempt given up for lost goes on."""
         self._cores: dict[AttemptId, AttemptCore] = {}
+        self._by_job: dict[JobId, dict[AttemptId, None]] = {}
+        """The same attempts by job."""
         self._waiting: dict[AttemptId, None] = {}
+        self._drain: tuple[Dot, float] | None = None
+        """The record that drains this node, and when what runs must go, on the monotonic clock."""
 
     def restart(self, now: Instant) -> None:
         """Go on with attempts accepted by an earlier boot where their programs outlive it (P23);
         say of the others that they died with it (P28)."""
+        self._restart_drain(now)
         for attempt in list(self._facts.view.live_on(self._facts.node)):
             if attempt.state is AttemptState.ASSIGNED:
                 continue
@@ -88,14 +105,42 @@ class Compute:
             return
         self._begin(self._budget.set_capacity(capacity), now)
 
+    def intent_changed(self, now: Instant) -> None:
+        """What an operator wants of this node, or the end of the time that a drain allows: what
+        waits is sent back at once, what runs when the time is over."""
+        told = self._facts.view.intents.of(self._facts.node)
+        if told is None or told.standing != DRAINING:
+            self._drain = None
+            return
+        if self._drain is None or self._drain[0] != told.dot:
+            self._watch_drain(told.dot, told.deadline_s, now)
+        for waiting in list(self._waiting):
+            attempt = self._facts.view.attempts[waiting]
+            self._refuse(attempt, Refusal.DRAINING, _CLOSED[DRAINING][1], now)
+        if self._drain is not None and self._drain[1] <= now.monotonic_s:
+            for running, core in list(self._cores.items()):
+                asked = StopAsked(StopReason.DRAINED.value)
+                self._perform(running, core.handle(asked, now), now)
+
+    def _restart_drain(self, now: Instant) -> None:
+        """A drain that an earlier boot began goes on: how long it has lasted, wall clocks tell."""
+        told = self._facts.view.intents.of(self._facts.node)
+        if told is not None and told.standing == DRAINING:
+            elapsed_s = max(0.0, (now.wall_ms - hlc_wall_ms(told.hlc)) / 1000)
+            self._watch_drain(told.dot, max(0.0, told.deadline_s - elapsed_s), now)
+
+    def _watch_drain(self, dot: Dot, allowed_s: float, now: Instant) -> None:
+        self._drain = (dot, now.monotonic_s + allowed_s)
+        self._outbox.send(StartTimer((DRAIN_TIMER, str(dot)), self._drain[1]))
+
     def consider(self, job: JobView, now: Instant) -> None:
         """A job has changed: see to every attempt of it that is here."""
         self._obey_old_word(job, now)
         if self._budget is None or not job.live_by_node.get(self._facts.node):
             return
-        for attempt in list(job.live_attempts()):
-            if attempt.node == self._facts.node:
-                self._consider_attempt(job, attempt, now)
+        stopped = job.stopped()
+        for attempt in job.live_on(self._facts.node):
+            self._consider_attempt(job, attempt, now, stopped=stopped)
 
     def reported(self, attempt: AttemptId, event: AttemptEvent, now: Instant) -> None:
         """The executor tells what happened."""
@@ -119,12 +164,17 @@ class Compute:
 
     # --- placements -------------------------------------------------------------------------------
 
-    def _consider_attempt(self, job: JobView, attempt: AttemptView, now: Instant) -> None:
-        stop = _reason_to_stop(job, attempt)
+    def _consider_attempt(
+        self, job: JobView, attempt: AttemptView, now: Instant, *, stopped: bool
+    ) -> None:
+        stop = _reason_to_stop(job, attempt, stopped=stopped)
         core = self._cores.get(attempt.id)
         if core is not None:
-            if stop and stop != StopReason.WITHDRAWN:
+            if stop and stop not in ONLY_BEFORE_IT_BEGINS:
                 self._perform(attempt.id, core.handle(StopAsked(stop), now), now)
+            elif attempt.given_up and self._spoke_up[attempt.id] < SPEAK_UP_MAX:
+                self._spoke_up[attempt.id] += 1
+                self._observe(attempt, core.observation, now)
             return
         if stop == StopReason.WITHDRAWN:
             self._refuse(attempt, Refusal.WITHDRAWN, "Its owner found room at another node.", now)
@@ -139,13 +189,16 @@ class Compute:
 
     def _obey_old_word(self, job: JobView, now: Instant) -> None:
         """Stop what we had ended before: an old disk had lost that, a peer brought it back."""
-        for attempt in list(self._cores):
-            ended = self._facts.view.attempts[attempt]
-            if ended.job == job.id and not ended.live:
+        for attempt in list(self._by_job.get(job.id, ())):
+            if not self._facts.view.attempts[attempt].live:
                 self._perform(attempt, self._cores[attempt].handle(StopAsked(ENDED), now), now)
 
     def _admit(self, job: JobView, attempt: AttemptView, spec: JobSpec, now: Instant) -> None:
         assert self._budget is not None, "placements wait until the machine was measured"
+        intent = self._facts.intent_of(self._facts.node)
+        if intent:
+            self._refuse(attempt, *_CLOSED[intent], now)
+            return
         if is_stale((attempt.term, attempt.owner), job.owner):
             self._refuse(attempt, Refusal.STALE_TERM, "Another node owns this job by now.", now)
         elif spec.task.engine.type not in self._engines:
@@ -168,6 +221,8 @@ class Compute:
             spec = self._facts.specs[job.versions[attempt.version].spec]
             if is_stale((attempt.term, attempt.owner), job.owner):
                 self._refuse(attempt, Refusal.STALE_TERM, "Another node owns this job by now.", now)
+            elif self._facts.intent_of(self._facts.node) == DRAINING:
+                self._refuse(attempt, *_CLOSED[DRAINING], now)
             else:
                 self._start(job, attempt, spec, now)
 
@@ -190,10 +245,16 @@ class Compute:
                 count=version.count,
                 spec=spec,
                 holders={digest: self._holders(job, digest) for digest in named_blobs(spec)},
+                here=self._blobs_here(),
             )
         )
         self._cores[attempt.id] = core
+        self._by_job.setdefault(job.id, {})[attempt.id] = None
         return core
+
+    def _blobs_here(self) -> frozenset[Digest]:
+        own = self._facts.readings.get(self._facts.node)
+        return frozenset() if own is None else own.blobs
 
     def _holders(self, job: JobView, digest: Digest) -> tuple[str, ...]:
         """Nodes that hold a blob for all we know: where it was sent to first, then who says so."""
@@ -225,8 +286,15 @@ class Compute:
                     self._outbox.send(RunAttempt(attempt, effect))
         core = self._cores.get(attempt)
         if core is not None and core.terminal:
-            del self._cores[attempt]
+            self._forget(core.order.job, attempt)
             self._release(attempt, now)
+
+    def _forget(self, job: JobId, attempt: AttemptId) -> None:
+        del self._cores[attempt]
+        del self._by_job[job][attempt]
+        self._spoke_up.pop(attempt, None)
+        if not self._by_job[job]:
+            del self._by_job[job]
 
     def _refuse(self, attempt: AttemptView, refusal: Refusal, message: str, now: Instant) -> None:
         self._observe(attempt, Observation(AttemptState.REFUSED, refusal.value, message), now)
@@ -259,11 +327,11 @@ class Compute:
             self._begin(self._budget.release(attempt), now)
 
 
-def _reason_to_stop(job: JobView, attempt: AttemptView) -> str:
+def _reason_to_stop(job: JobView, attempt: AttemptView, *, stopped: bool) -> str:
     """Why an attempt may not run here any more; "" when it may."""
-    if attempt.ending:
+    if attempt.stop_reason and attempt.ending:
         return attempt.ending
-    if job.stopped():
+    if stopped:
         return STOPPED_JOB
     if job.version is not None and attempt.version == job.version.dot:
         accepted = job.accepted(attempt.index)

@@ -5,7 +5,9 @@ Commands that write are answered when what they wrote is on disk; readings when 
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
+from itertools import islice
 
 from mesh.member.commands import (
     Command,
@@ -23,27 +25,36 @@ from mesh.member.commands import (
     Problem,
     Reply,
     RerunJob,
+    SetIntent,
     StopJob,
     StopTaken,
+    Story,
     SubmitJob,
+    TellStory,
 )
 from mesh.member.facts import Facts
+from mesh.member.intent import set_intent
 from mesh.member.nodework import node_work
 from mesh.member.orchestrate import Orchestrate
 from mesh.member.paging import ORDERS, Paging, read_token_untrusted
 from mesh.member.readings import read_job
 from mesh.member.seen import Seen
+from mesh.member.story import story_of
 from mesh.member.submissions import MAX_REASON, Submissions, no_version
 from scheduler.constraints import matches
-from scheduler.decide import verdicts
+from scheduler.decide import verdicts, why_waiting
 from scheduler.ids import Digest, JobId
 from scheduler.instant import Instant
 from scheduler.job_view import JobView
-from scheduler.jobs import Constraint, JobState
+from scheduler.jobs import Constraint, JobState, Waiting
 from scheduler.ranking import bytes_there
 from scheduler.records import Kind
-from scheduler.slots import VersionView
+from scheduler.versions import VersionView
 
+NEAR_NAMES = 500
+"""Of the newest jobs, so many names are compared with one that is not known: some milliseconds."""
+FOREIGN_WAITS_MAX = 20
+"""Of one list: each asks every node, 2 ms with 100 of them; the others show their state alone."""
 FULL_ID_LENGTH = 38
 """`j-` and a UUID: a shorter text is a prefix."""
 
@@ -56,6 +67,8 @@ class Desk:
         self._seen = seen
         self._orchestrate = orchestrate
         self._submissions = Submissions(facts)
+        self._looked = 0
+        """Jobs of other owners that this answer has asked every node about."""
 
     def take_blobs(self) -> list[tuple[Digest, bytes]]:
         """Specs and modules to persist and push with what was just written."""
@@ -64,6 +77,7 @@ class Desk:
 
     def answer(self, command: Command, now: Instant) -> Reply:
         """The answer, to be given out when everything written so far is on disk."""
+        self._looked = 0
         match command:
             case SubmitJob():
                 return self._submissions.submit(command, now)
@@ -81,6 +95,10 @@ class Desk:
                 return self._list(command)
             case DescribeNode(node):
                 return node_work(self._facts, node)
+            case SetIntent():
+                return set_intent(self._facts, command, now)
+            case TellStory():
+                return self._tell(command)
             case ExplainJob():
                 return self._explain(command)
             case ListNodes():
@@ -133,12 +151,21 @@ class Desk:
                 hint="Give more of the id.",
                 status=409,
             )
+        recent = islice(reversed(view.jobs.values()), NEAR_NAMES)
+        near = difflib.get_close_matches(
+            text, [one.name for one in recent if one.name != one.id], 1
+        )
+        meant = f"Did you mean {near[0]}? " if near else ""
         return Problem(
             "NotFound",
             f"job not found: {text}",
-            hint="`bacalhau-mesh job list` shows the jobs that this node has heard of.",
+            hint=f"{meant}`bacalhau-mesh job list` shows the jobs that this node has heard of.",
             status=404,
         )
+
+    def read(self, job: JobView) -> JobReading:
+        """The winning version of a job, without its attempts."""
+        return self._read(job, job.version)
 
     def _get(self, command: GetJob) -> Reply:
         job = self.find(command.job, command.namespace)
@@ -179,12 +206,23 @@ class Desk:
             self._facts,
             job,
             version,
-            self._orchestrate.waiting(job.id),
+            self._waiting(job),
             settled=self._seen.is_settled(job.id),
             attempts=attempts,
             history=history,
             all_versions=all_versions,
         )
+
+    def _waiting(self, job: JobView) -> Waiting | None:
+        """Why slots stay unplaced: its owner knows; of another's job, what is seen from here."""
+        spec, owner = self._facts.spec_of(job), job.owner
+        ours = owner is not None and owner[1] == self._facts.node
+        if ours or owner is None or spec is None or self._looked >= FOREIGN_WAITS_MAX:
+            return self._orchestrate.waiting(job.id)
+        if job.state() is not JobState.QUEUED:
+            return None
+        self._looked += 1
+        return why_waiting(job, spec, self._facts.index)
 
     def _list(self, command: ListJobs) -> Reply:
         if command.order_by not in ORDERS:
@@ -199,7 +237,7 @@ class Desk:
         constraints = [Constraint(*one) for one in command.labels]
         page, token = paging.cut(
             job
-            for job in paging.in_order(self._facts.view.jobs.values())
+            for job in paging.in_order(self._facts.view)
             if command.namespace in ("", "*", job.namespace) and self._has_labels(job, constraints)
         )
         return JobsPage(tuple(self._read(job, job.version) for job in page), token)
@@ -208,6 +246,12 @@ class Desk:
         spec = self._facts.spec_of(job)
         labels = {} if spec is None else spec.labels
         return all(matches(one, labels) for one in constraints)
+
+    def _tell(self, command: TellStory) -> Reply:
+        job = self.find(command.job, command.namespace)
+        if isinstance(job, Problem):
+            return job
+        return Story(self._read(job, job.version), story_of(self._facts, job))
 
     def _explain(self, command: ExplainJob) -> Reply:
         job = self.find(command.job, command.namespace)

@@ -51,6 +51,10 @@ class CapacityMeasured:
     labels: Mapping[str, str]
     sources: tuple[str, ...]
     publishers: tuple[str, ...]
+    images: tuple[str, ...] = ()
+    """Of containers, that an engine has; the newest first."""
+    load_tenths: int | None = None
+    """As in the register."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,11 @@ class RunAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Something people watch has changed: job ids and node ids, for the live feed."""
+    """Something people watch has changed: the ids of what has, for the live feed."""
 
     jobs: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
 
 
 MemberEffect = (

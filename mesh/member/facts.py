@@ -13,10 +13,11 @@ from mesh.ledger.ledger import Ledger
 from mesh.trust import Certificate
 from scheduler.capacity import CapacityIndex
 from scheduler.errors import SpecError
-from scheduler.ids import Digest, Dot, JobId, NodeId, blob_digest
+from scheduler.ids import AttemptId, Digest, Dot, JobId, NodeId, blob_digest
 from scheduler.instant import HybridClock, Instant
 from scheduler.job_view import JobView
 from scheduler.jobs import AttemptState, JobSpec, NodeReading
+from scheduler.ownership import ORCHESTRATE
 from scheduler.records import Kind, Record
 from scheduler.spec import decode_spec_untrusted, named_blobs
 from scheduler.view import View
@@ -50,8 +51,14 @@ class Facts:
         """Jobs to look at again, in the order in which they changed."""
         self.changed: dict[JobId, None] = {}
         """Jobs whose readers are to be told."""
+        self.changed_attempts: dict[AttemptId, None] = {}
+        """Attempts whose readers are to be told."""
+        self.news: list[tuple[Dot, Record]] = []
+        """Records about jobs that were folded since the last tick, for the chronicle."""
         self.active: dict[JobId, None] = {}
         """Jobs that have not ended, as far as is known here."""
+        self.intents: dict[NodeId, None] = {}
+        """Nodes of which an operator's word has come since this was last looked at."""
         self.only_steps = False
         """All that was written since the last seal are steps that may be lost with the process."""
         self.capacity_freed = False
@@ -80,11 +87,14 @@ class Facts:
         """Take records into the view, and note what changed by it."""
         for dot, record in records:
             job = self.view.apply(dot, record)
+            if record.kind == Kind.NODE_INTENT:
+                self.intents[record.body["node"]] = None
             if job is None:
                 continue
             if record.kind in (Kind.VERSION_ADDED, Kind.JOB_CREATED):
                 self._learn_versions(self.view.jobs[job])
             self.touch(job)
+            self.news.append((dot, record))
         self._follow_attempts()
 
     def refold(self) -> None:
@@ -99,6 +109,7 @@ class Facts:
             self.index.set_reading(reading, heard=self.clock.last)
         self.fold(one for one in sealed if one[1].kind == Kind.JOB_CREATED)
         self.fold(one for one in sealed if one[1].kind != Kind.JOB_CREATED)
+        self.news.clear()
 
     def touch(self, job: JobId) -> None:
         """Look at this job again at the end of the tick."""
@@ -157,6 +168,19 @@ class Facts:
         self.index.set_reading(reading, heard=self.clock.last)
         self.capacity_freed = True
 
+    def is_everywhere(self, digest: Digest) -> bool:
+        """Every member in reach that orchestrates, we included, has said that it keeps a blob."""
+        return all(
+            digest in one.blobs
+            for one in self.readings.values()
+            if one.reachable and ORCHESTRATE in one.roles
+        )
+
+    def intent_of(self, node: NodeId) -> str:
+        """`cordoned`, `draining`, or "" where nobody wants anything but work of a node."""
+        told = self.view.intents.of(node)
+        return "" if told is None else told.standing
+
     def name_of(self, node: NodeId) -> str:
         """The node's name for people; its id while no name was heard."""
         reading = self.readings.get(node)
@@ -165,4 +189,5 @@ class Facts:
     def _follow_attempts(self) -> None:
         for attempt in self.view.take_touched():
             self.index.follow(attempt, self.view.resources(attempt.version))
+            self.changed_attempts[attempt.id] = None
             self.capacity_freed |= not attempt.live

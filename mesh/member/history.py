@@ -25,7 +25,7 @@ def history_of(facts: Facts, job: JobView) -> tuple[HistoryItem, ...]:
     """Every line, first to last; read from the logs, which hold the records."""
     items: list[HistoryItem] = []
     version_number = 1
-    for dot in sorted(job.dots, key=lambda one: (job.dots[one], one)):
+    for dot in job.dots.in_order():
         record = facts.ledger.record(dot)
         if record is None:
             continue
@@ -44,7 +44,7 @@ def history_of(facts: Facts, job: JobView) -> tuple[HistoryItem, ...]:
                 message=message,
                 details=details,
                 time_ms=hlc_wall_ms(record.hlc),
-                node=dot.author,
+                dot=dot,
                 version_number=_version_of(job, attempt) or version_number,
             )
         )
@@ -114,6 +114,7 @@ _STOPPED_BECAUSE: Mapping[str, str] = {
     StopReason.DUPLICATE.value: "another execution does the same part",
     StopReason.WITHDRAWN.value: "another node can begin at once",
     StopReason.QUEUE_TIMEOUT.value: "the job waited longer than its QueueTimeout",
+    StopReason.LOST.value: "its node cannot be heard and no other execution is allowed",
     StopReason.TOTAL_TIMEOUT.value: "the job took longer than its TotalTimeout",
 }
 

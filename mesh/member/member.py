@@ -8,7 +8,7 @@ no shell can send or answer anything that is not on disk (I3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -36,8 +36,9 @@ from mesh.gossip.events import (
 )
 from mesh.ledger.ledger import Ledger, Received
 from mesh.member.absence import ABSENCE_TIMER, Absence
+from mesh.member.chronicle import Chronicle
 from mesh.member.commands import Command, ListNodes, NodeDetail
-from mesh.member.compute import ATTEMPT_TIMER, Compute
+from mesh.member.compute import ATTEMPT_TIMER, DRAIN_TIMER, Compute
 from mesh.member.desk import Desk
 from mesh.member.events import (
     Answer,
@@ -56,11 +57,13 @@ from mesh.member.events import (
 from mesh.member.facts import Facts
 from mesh.member.flushes import Flushes
 from mesh.member.nodes import Nodes
-from mesh.member.orchestrate import EXPIRY_TIMER, WITHDRAW_TIMER, Orchestrate
+from mesh.member.orchestrate import AGAIN_TIMER, EXPIRY_TIMER, WITHDRAW_TIMER, Orchestrate
 from mesh.member.outbox import Outbox
 from mesh.member.readings import read_node
 from mesh.member.registers import SEEN
 from mesh.member.seen import SEEN_TIMER, Seen
+from mesh.member.watched import ReadOutline, ReadWatched, WatchCommand
+from mesh.member.watching import Watching
 from mesh.trust import CertificateBook, CertificateError, Trust
 from runtime.attempt import ResultsStored
 from scheduler.ids import AttemptId, JobId, NodeId, blob_digest
@@ -145,6 +148,10 @@ class Member:
         self.orchestrate = Orchestrate(self.facts, self.absence, self.outbox, boot=self.boot)
         self.compute = Compute(self.facts, self.outbox, lasting_engines=settings.lasting_engines)
         self._desk = Desk(self.facts, self.orchestrate, self.seen)
+        self.chronicle = Chronicle(self.facts)
+        self._watching = Watching(
+            self.facts, self.chronicle, self.seen, boot=self.boot, read_job=self._desk.read
+        )
         self._nodes = Nodes(
             self.facts, self.gossip, settings.name, settings.version, settings.labels
         )
@@ -158,6 +165,7 @@ class Member:
         self._flushes.certificate(self._book.trust.own)
         self._route(self.gossip.start(now), now)
         self._nodes.refresh_own()
+        self.chronicle.started(now)
         return self.end_tick(now)
 
     def handle(self, event: MemberEvent, now: Instant) -> list[MemberEffect]:
@@ -165,9 +173,11 @@ class Member:
         match event:
             case TimerFired(token) if token[0] == ATTEMPT_TIMER:
                 self.compute.timer_fired(AttemptId(token[1]), now)
+            case TimerFired(token) if token[0] == DRAIN_TIMER:
+                self.compute.intent_changed(now)
             case TimerFired(token) if token[0] == ABSENCE_TIMER:
                 self.absence.look(NodeId(token[1]), now)
-            case TimerFired(token) if token[0] in (EXPIRY_TIMER, WITHDRAW_TIMER):
+            case TimerFired(token) if token[0] in (EXPIRY_TIMER, WITHDRAW_TIMER, AGAIN_TIMER):
                 self.orchestrate.timer_fired(token[0], JobId(token[1]))
             case TimerFired(token) if token[0] == SEEN_TIMER:
                 self._route(self.seen.timer_fired(now), now)
@@ -208,10 +218,7 @@ class Member:
         for _ in range(ROUNDS_PER_TICK_MAX):
             if not self._decide(now):
                 break
-        jobs, self.facts.changed = tuple(self.facts.changed), {}
-        nodes = self._nodes.take_changed()
-        if jobs or nodes:
-            self.outbox.hold(Changed(jobs, nodes))
+        self._tell_watchers()
         self._want_missing_specs(now)
         self._flushes.blobs(self._desk.take_blobs(), own=True)
         self._flushes.hold(self.outbox.take_held())
@@ -226,6 +233,14 @@ class Member:
             self.outbox.send(persist)
         return self.outbox.take()
 
+    def _tell_watchers(self) -> None:
+        """What people see has changed."""
+        jobs, self.facts.changed = tuple(self.facts.changed), {}
+        attempts, self.facts.changed_attempts = tuple(self.facts.changed_attempts), {}
+        nodes = self._nodes.take_changed()
+        if jobs or nodes:
+            self.outbox.hold(Changed(jobs, nodes, attempts))
+
     def leave(self, now: Instant) -> list[MemberEffect]:
         """Say goodbye to every peer: we end by intent and will return."""
         self._route(self.gossip.leave(now), now)
@@ -235,12 +250,22 @@ class Member:
 
     def _decide(self, now: Instant) -> bool:
         """One round over what changed; False when nothing is left to do."""
+        intents, self.facts.intents = self.facts.intents, {}
+        for node in intents:
+            self._nodes.intent_changed(node)
+            self.chronicle.intent_seen(node)
+        if self.node in intents:
+            self.compute.intent_changed(now)
         jobs, self.facts.dirty = self.facts.dirty, {}
+        news, self.facts.news = self.facts.news, []
+        self.chronicle.fold(news)
         for job_id in jobs:
             job = self.facts.view.jobs[job_id]
             self.orchestrate.consider(job, now)
             self.compute.consider(job, now)
-            if job.state().terminal:
+            state = job.state()
+            self.chronicle.job_seen(job, state, self.orchestrate.waiting(job_id))
+            if state.terminal:
                 self.facts.active.pop(job_id, None)
                 self.seen.job_ended(job_id, now)
             else:
@@ -250,13 +275,22 @@ class Member:
             self.orchestrate.wake(now)
         return bool(self.facts.dirty)
 
-    def _command(self, token: int, command: Command, now: Instant) -> None:
+    def _command(self, token: int, command: Command | WatchCommand, now: Instant) -> None:
+        answer: object
         if isinstance(command, ListNodes):
-            self.outbox.hold(Answer(token, self._list_nodes(now)))
+            answer = self._read_nodes(None, now)
+        elif isinstance(command, ReadOutline | ReadWatched):
+            answer = self._watching.answer(command, lambda nodes: self._read_nodes(nodes, now))
         else:
-            self.outbox.hold(Answer(token, self._desk.answer(command, now)))
+            answer = self._desk.answer(command, now)
+        self.outbox.hold(Answer(token, answer))
 
-    def _list_nodes(self, now: Instant) -> tuple[NodeDetail, ...]:
+    def _read_nodes(
+        self, wanted: Collection[NodeId] | None, now: Instant
+    ) -> tuple[NodeDetail, ...]:
+        """These members, or all of them, in order of node id."""
+        if wanted is not None and not wanted:
+            return ()
         peers = {peer.node: peer for peer in self.gossip.peers()}
         return tuple(
             read_node(
@@ -269,8 +303,8 @@ class Member:
                 started=self._started,
                 now=now,
             )
-            for node in sorted(self.facts.readings)
-            if node == self.node or node in peers
+            for node in sorted(self.facts.readings if wanted is None else wanted)
+            if node in self.facts.readings and (node == self.node or node in peers)
         )
 
     def _want_missing_specs(self, now: Instant) -> None:
@@ -310,6 +344,8 @@ class Member:
 
     def _peer_changed(self, node: NodeId, now: Instant) -> None:
         peer = self._nodes.peer_changed(node)
+        if peer is not None:
+            self.chronicle.peer_seen(peer, now)
         self._flushes.peers(self.gossip.peers())
         if peer is not None:
             self.absence.peer_changed(peer, now)
@@ -346,6 +382,8 @@ class Member:
         done = self._flushes.flushed(token)
         for author, epoch, seq, head in self.ledger.flushed(done.envelopes):
             self.gossip.context_changed(author, epoch, seq, head)
+        for digest in done.blobs:
+            self._route(self._nodes.blob_kept(digest, now), now)
         own = [one.data for one in done.envelopes if one.author == self.node]
         if own:
             self._route(self.gossip.broadcast(own, done.own_blobs, now), now)

@@ -64,14 +64,18 @@ class Nodes:
             labels={**event.labels, **self._labels},
             roles=self._facts.own.roles,
             blobs=own.blobs,
+            images=event.images,
+            load_tenths=event.load_tenths,
             version=own.version,
         )
         return self._publish_capacity(register, now)
 
     def blob_kept(self, digest: Digest, now: Instant) -> list[GossipEffect]:
         """A blob is here now; told to peers when it is a module or an input of a known job."""
+        if digest not in self._facts.named_blobs:
+            return []
         own = self.register_of(self._facts.node)
-        if digest in own.blobs or digest not in self._facts.named_blobs:
+        if digest in own.blobs:
             return []
         blobs = (digest, *own.blobs)[:MAX_BLOBS]
         return self._publish_capacity(replace(own, blobs=blobs), now)
@@ -105,7 +109,9 @@ class Nodes:
         for peer in self._gossip.peers():
             if peer.node == node:
                 reachable = peer.state in (PeerState.ALIVE, PeerState.SUSPECT)
-                self._set(node, peer.name, reachable=reachable, rtt_ms=peer.rtt_ms or 0.0)
+                rtt_ms = peer.rtt_ms or 0.0
+                self._set(node, peer.name, reachable=reachable, rtt_ms=rtt_ms, boot=peer.boot)
+                self._changed[node] = None
                 return peer
         return None
 
@@ -122,7 +128,16 @@ class Nodes:
             return
         self.peer_changed(node)
 
-    def _set(self, node: NodeId, name: str, *, reachable: bool, rtt_ms: float) -> None:
+    def intent_changed(self, node: NodeId) -> None:
+        """An operator's word about a node has come; one that is not known here waits."""
+        reading = self._facts.readings.get(node)
+        if reading is not None:
+            self._facts.set_reading(replace(reading, intent=self._facts.intent_of(node)))
+            self._changed[node] = None
+
+    def _set(
+        self, node: NodeId, name: str, *, reachable: bool, rtt_ms: float, boot: int = 0
+    ) -> None:
         capacity, data = self.register_of(node), self._data.get(node, DataRegister())
         reading = NodeReading(
             node=node,
@@ -135,9 +150,12 @@ class Nodes:
             publishers=capacity.publishers,
             labels={"name": name, **capacity.labels},
             blobs=frozenset(capacity.blobs),
+            images=capacity.images,
             data=data.entries,
             writable=data.writable,
+            intent=self._facts.intent_of(node),
             rtt_ms=rtt_ms,
+            boot=boot,
         )
         if self._facts.readings.get(node) != reading:
             self._facts.set_reading(reading)

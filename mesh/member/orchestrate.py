@@ -24,6 +24,7 @@ from scheduler.records import Kind
 
 EXPIRY_TIMER = "expiry"
 WITHDRAW_TIMER = "withdraw"
+AGAIN_TIMER = "again"
 FRUITLESS_WAKES_MAX = 8
 """When room was freed, waiting jobs are tried in order until so many in a row found none: one free
 place must not cost a walk over every job that waits."""
@@ -43,10 +44,25 @@ class Orchestrate:
         the reason."""
         self._withdrawals: dict[JobId, None] = {}
         """Jobs that have a timer running for attempts that wait at their target."""
+        self._again: dict[JobId, int] = {}
+        """Wall times at which jobs that wait are to be looked at again."""
 
     def waiting(self, job: JobId) -> Waiting | None:
-        """Why slots of a job we own stay unplaced."""
-        return self._waiting.get(job)
+        """Why slots of a job we own stay unplaced; of any job, that its spec is not here."""
+        return self._waiting.get(job) or self._without_spec(self._facts.view.jobs[job])
+
+    def _without_spec(self, job: JobView) -> Waiting | None:
+        version = job.version
+        if version is None or version.spec in self._facts.specs or not job.open_count():
+            return None
+        reachable = self._facts.index.is_reachable(version.author)
+        return Waiting(
+            job.open_count(),
+            (),
+            possible=True,
+            spec_holder=version.author,
+            holder_reachable=reachable,
+        )
 
     def queue_position(self, job: JobId) -> int | None:
         """Place in our queue, from 1; None when it does not wait."""
@@ -76,22 +92,28 @@ class Orchestrate:
         )
         self._write(job, plan, now)
         self._watch_assigned(job, now)
+        if plan.waiting != self._waiting.get(job.id):
+            self._facts.changed[job.id] = None
         if plan.waiting is None:
             self._waiting.pop(job.id, None)
         else:
             self._waiting[job.id] = plan.waiting
+            self._watch_refusals(job, plan.waiting, now)
         return bool(plan.placements or plan.stops)
 
     def timer_fired(self, kind: str, job: JobId) -> None:
         """A deadline of a job, or the end of an attempt's patience at its target."""
         if kind == WITHDRAW_TIMER:
             self._withdrawals.pop(job, None)
+        if kind == AGAIN_TIMER:
+            self._again.pop(job, None)
         if job in self._facts.view.jobs:
             self._facts.touch(job)
 
     def _forget(self, job: JobId) -> None:
         self._waiting.pop(job, None)
         self._deadlines.pop(job, None)
+        self._again.pop(job, None)
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -138,6 +160,13 @@ class Orchestrate:
             at_s = now.monotonic_s + WITHDRAW_AFTER_MS / 1000
             self._outbox.send(StartTimer((WITHDRAW_TIMER, job.id), at_s))
 
+    def _watch_refusals(self, job: JobView, waiting: Waiting, now: Instant) -> None:
+        """Look again when a refusal lapses that time alone may undo."""
+        if waiting.again_ms is not None and self._again.get(job.id) != waiting.again_ms:
+            self._again[job.id] = waiting.again_ms
+            at_s = now.monotonic_s + max(0, waiting.again_ms - now.wall_ms) / 1000
+            self._outbox.send(StartTimer((AGAIN_TIMER, job.id), at_s))
+
     # --- order --------------------------------------------------------------------------------
 
     def wake(self, now: Instant) -> None:
@@ -176,7 +205,8 @@ class Orchestrate:
         assert job.owner is not None, "a plan is made by the owner"
         for attempt, reason in plan.stops:
             body = {"job": job.id, "birth": job.birth, "attempt": attempt, "reason": reason}
-            self._facts.write(Kind.ATTEMPT_STOP_REQUESTED, body, now)
+            cause = job.attempts[attempt].last_heard
+            self._facts.write(Kind.ATTEMPT_STOP_REQUESTED, body, now, cause=cause)
         term, version = job.owner[0], job.version.dot
         for placement in plan.placements:
             placed: dict[str, Any] = {

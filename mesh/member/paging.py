@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from scheduler.job_view import JobView
+from scheduler.view import View
 
 Place = tuple[int, str]
 """A job's place in an order: an HLC, or 0 in the order of ids, and the id."""
@@ -33,10 +34,12 @@ class Paging:
     limit: int = 0
     after: Place | None = None
 
-    def in_order(self, jobs: Iterable[JobView]) -> Iterable[JobView]:
+    def in_order(self, view: View) -> Iterable[JobView]:
         """Every job that comes after the last one told."""
         place, after = ORDERS[self.order_by], self.after
-        ordered = sorted(jobs, key=place, reverse=self.reverse)
+        if self.order_by == "created_at":
+            return view.by_creation(after=after, reverse=self.reverse)
+        ordered = sorted(view.jobs.values(), key=place, reverse=self.reverse)
         if after is None:
             return ordered
         if self.reverse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from mesh.gossip.core import PeerReading
 from mesh.gossip.events import PeerState
@@ -10,10 +11,12 @@ from mesh.member.commands import AttemptReading, JobReading, NodeDetail
 from mesh.member.facts import Facts
 from mesh.member.history import history_of
 from mesh.member.registers import CapacityRegister
+from scheduler.attempts import AttemptView
 from scheduler.instant import Hlc, Instant, hlc_wall_ms
+from scheduler.intents import DRAINING, NodeIntent
 from scheduler.job_view import JobView
 from scheduler.jobs import AttemptState, JobState, NodeReading, Waiting
-from scheduler.slots import AttemptView, VersionView
+from scheduler.versions import VersionView
 
 
 def read_job(
@@ -47,7 +50,11 @@ def read_job(
         namespace=job.namespace,
         spec=None if version is None else facts.specs.get(version.spec),
         state=job.state() if version is None else job.state_of(version),
-        message=job.message() if version in (None, job.version) else _replaced_by(job, version),
+        message=(
+            job.message(facts.name_of)
+            if version in (None, job.version)
+            else _replaced_by(job, version)
+        ),
         settled=settled,
         version_number=number,
         revision=_revision(job, version, modified_hlc),
@@ -80,7 +87,7 @@ def _revision(job: JobView, version: VersionView | None, modified_hlc: Hlc) -> i
     """Records about the job up to then, so that it counts on over versions."""
     if version in (None, job.version):
         return job.revision
-    return sum(hlc <= modified_hlc for hlc in job.dots.values())
+    return sum(hlc <= modified_hlc for hlc, _ in job.dots.items())
 
 
 def _replaced_by(job: JobView, version: VersionView | None) -> str:
@@ -144,6 +151,8 @@ def read_node(
     """One member; `peer` is None for ourselves, whose boot, addresses and start are given."""
     live = list(facts.view.live_on(reading.node))
     since_s = started.monotonic_s if peer is None else peer.since_s
+    told = facts.view.intents.of(reading.node)
+    standing = told if told is not None and told.standing else None
     return NodeDetail(
         reading=reading,
         state=PeerState.ALIVE if peer is None else peer.state,
@@ -157,7 +166,22 @@ def read_node(
         queued=sum(one.state is AttemptState.ASSIGNED for one in live),
         since_ms=round(now.wall_ms - (now.monotonic_s - since_s) * 1000),
         linked=peer is None or peer.linked,
+        rtt_ms=0.0 if peer is None else peer.rtt_ms or 0.0,
+        load=None if register.load_tenths is None else register.load_tenths / 10,
+        **({} if standing is None else _intent_facts(facts, standing)),
     )
+
+
+def _intent_facts(facts: Facts, told: NodeIntent) -> Mapping[str, Any]:
+    said_ms = hlc_wall_ms(told.hlc)
+    drains = told.standing == DRAINING
+    return {
+        "intent": told.standing,
+        "intent_reason": told.reason,
+        "intent_by": facts.name_of(told.dot.author),
+        "intent_since_ms": said_ms,
+        "intent_until_ms": said_ms + told.deadline_s * 1000 if drains else 0,
+    }
 
 
 def _texts(mapping: Mapping[str, str]) -> Mapping[str, str]:

@@ -23,6 +23,9 @@ MAX_REGISTER_BYTES = 32 * 1024
 MAX_BLOBS = 64
 """Cached modules that a node names; a ranking needs no more."""
 MAX_ENTRIES = 64
+MAX_IMAGES = 64
+MAX_IMAGE_CHARS = 255
+"""Longer references are left out: together with the rest they must fit into the register."""
 
 
 class RegisterError(ValueError):
@@ -41,8 +44,12 @@ class CapacityRegister:
     labels: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     blobs: tuple[Digest, ...] = ()
+    images: tuple[str, ...] = ()
+    """Of containers, the newest first."""
     version: str = ""
     fold: int = FOLD_VERSION
+    load_tenths: int | None = None
+    """Tenths of the load average of a minute, by processor; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class DataRegister:
 
 def encode_capacity(register: CapacityRegister) -> bytes:
     """Wire form of a capacity register."""
+    load = {} if register.load_tenths is None else {9: register.load_tenths}
     return cbor.encode(
         {
             0: list(register.capacity),
@@ -66,6 +74,8 @@ def encode_capacity(register: CapacityRegister) -> bytes:
             6: [bytes.fromhex(digest) for digest in register.blobs[:MAX_BLOBS]],
             7: register.version,
             8: register.fold,
+            **load,
+            10: [one for one in register.images if len(one) <= MAX_IMAGE_CHARS][:MAX_IMAGES],
         }
     )
 
@@ -84,6 +94,8 @@ def decode_capacity_untrusted(payload: bytes) -> CapacityRegister:
             blobs=tuple(Digest(raw.hex()) for raw in body[6][:MAX_BLOBS]),
             version=str(body[7]),
             fold=int(body[8]),
+            load_tenths=_amount_untrusted(body[9]) if 9 in body else None,
+            images=_list_untrusted(body.get(10, []))[:MAX_IMAGES],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RegisterError(f"not a capacity register: {error}") from error

@@ -62,6 +62,11 @@ class Seen:
         """Every member holds what the job's state rests on."""
         return self._settled.get(job) == self._facts.view.jobs[job].revision
 
+    @property
+    def unsettled_count(self) -> int:
+        """Jobs that have ended and are not settled."""
+        return len(self._unsettled)
+
     def register_changed(self, node: NodeId, payload: bytes, now: Instant) -> None:
         """A member's context; what cannot be read says nothing."""
         try:
@@ -101,6 +106,7 @@ class Seen:
             if is_settled(job, self._contexts, members, held=held):
                 del self._unsettled[job_id]
                 self._settled[job_id] = job.revision
+                job.resting = None  # hardly ever asked again, and there are thousands of such jobs
                 self._facts.changed[job_id] = None
             elif not job.state().terminal:
                 del self._unsettled[job_id]

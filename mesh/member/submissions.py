@@ -29,6 +29,7 @@ from scheduler.ownership import FIRST_TERM, ORCHESTRATE
 from scheduler.records import Kind
 from scheduler.spec import encode_spec, job_document, parse_job_untrusted
 from scheduler.spec_changes import spec_changes
+from scheduler.spec_checks import not_offered
 
 MAX_PUSHED_BYTES = (1 << 20) - 1024
 """A spec and the modules it names, pushed with the birth: 1 MiB, less what frames them."""
@@ -56,7 +57,7 @@ class Submissions:
             return _FORBIDDEN
         if max(len(command.key), len(command.submitter), len(command.namespace)) > MAX_KEY:
             return _invalid(f"an idempotency key or a namespace is over {MAX_KEY} characters")
-        spec = _parsed_untrusted(command.document, command.namespace)
+        spec = _parsed_untrusted(command.document, command.namespace, command.spec)
         if isinstance(spec, Problem):
             return spec
         data = encode_spec(spec)
@@ -71,7 +72,9 @@ class Submissions:
             if met is not None:
                 return met
         digest = self._facts.add_blob(data)
-        self.blobs += [(digest, data), *((blob_digest(blob), blob) for blob in command.blobs)]
+        brought = [(blob_digest(blob), blob) for blob in command.blobs]
+        wanted = [one for one in brought if not self._facts.is_everywhere(one[0])]
+        self.blobs += [(digest, data), *wanted]
         if known is not None:
             number = self._write_version(known, spec, digest, now, key=command.key)
             return Submitted(job, version_number=number)
@@ -237,11 +240,15 @@ def _invalid(message: str) -> Problem:
     return Problem("ValidationError", message, component="APIServer")
 
 
-def _parsed_untrusted(document: Any, namespace: str) -> JobSpec | Problem:
+def _parsed_untrusted(
+    document: Any, namespace: str, parsed: JobSpec | None = None
+) -> JobSpec | Problem:
     try:
-        spec = parse_job_untrusted(document)
+        spec = parse_job_untrusted(document) if parsed is None else parsed
     except SpecError as error:
         return _invalid(str(error))
+    if wanting := not_offered(spec.task.network):
+        return _invalid(wanting)
     return replace(spec, namespace=namespace) if _is_elsewhere(spec, namespace) else spec
 
 

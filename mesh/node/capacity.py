@@ -13,12 +13,16 @@ import trio
 
 from mesh.member.events import CapacityMeasured
 from mesh.node.config import NodeConfig
-from runtime.ports import Engine
+from runtime.ports import CachingEngine, Engine
 from scheduler.jobs import Resources
 
 MEMORY_SHARE = 0.8
 DISK_SHARE = 0.8
 """Bacalhau offers 80 % of memory and disk: the rest is the system's, and the node's own."""
+LOAD_EVERY_S = 30.0
+"""The average is of a minute: looked at more often it says the same."""
+LOAD_STEP_TENTHS = 2
+"""What an idle machine's own chores move it by is less."""
 PUBLISHERS = ("mesh", "local")
 """Results stay with the nodes of the mesh; `local` is Bacalhau's word for the same."""
 _CGROUP = Path("/sys/fs/cgroup")
@@ -36,13 +40,17 @@ async def measure_offer(
     answering = await probe_engines(engines, {}, say)
     capacity = await trio.to_thread.run_sync(measure_capacity, config.data_dir)
     labels = machine_labels(config.name, config.labels)
-    return CapacityMeasured(capacity, answering, labels, sources, PUBLISHERS)
+    images = await list_images(engines)
+    return CapacityMeasured(capacity, answering, labels, sources, PUBLISHERS, images)
 
 
 async def probe_engines(
     engines: Mapping[str, Engine], before: Mapping[str, str], say: Callable[[str], None]
 ) -> Mapping[str, str]:
-    """Name and version of each engine that answers now; what differs from `before` is said."""
+    """Name and version of each engine that answers now; what differs from `before` is said.
+
+    An engine that never answered is no news: most machines have only some of them.
+    """
     answering: dict[str, str] = {}
     for name, engine in engines.items():
         report = await engine.probe()
@@ -50,9 +58,15 @@ async def probe_engines(
             answering[name] = report.version
             if name not in before:
                 say(f"engine {name} {report.version} answers")
-        elif name in before or not before:
+        elif name in before:
             say(f"engine {name} does not answer: {report.detail}")
     return answering
+
+
+async def list_images(engines: Mapping[str, Engine]) -> tuple[str, ...]:
+    """Images that the engines have, as these name them."""
+    caching = [one for one in engines.values() if isinstance(one, CachingEngine)]
+    return tuple([name for one in caching for name in await one.images()])
 
 
 def measure_capacity(data_dir: Path) -> Resources:
@@ -65,6 +79,29 @@ def measure_capacity(data_dir: Path) -> Resources:
         memory_bytes=int(_memory_bytes() * MEMORY_SHARE),
         disk_bytes=int(shutil.disk_usage(data_dir).free * DISK_SHARE),
     )
+
+
+class LoadMeter:
+    """How busy this machine is, in steps that are worth telling: peers hear of a step, not of
+    every breath, so that an idle mesh stays silent."""
+
+    def __init__(self, read: Callable[[], float] = lambda: os.getloadavg()[0]) -> None:
+        self._read = read
+        self._tenths: int | None = None
+        self._next_s = 0.0
+
+    def tenths(self, now_s: float) -> int | None:
+        """Tenths of the one-minute load average by processor, as told now; None if not known."""
+        if now_s < self._next_s:
+            return self._tenths
+        self._next_s = now_s + LOAD_EVERY_S
+        try:
+            measured = round(10 * self._read() / (os.cpu_count() or 1))
+        except OSError:
+            return self._tenths
+        if self._tenths is None or abs(measured - self._tenths) >= LOAD_STEP_TENTHS:
+            self._tenths = measured
+        return self._tenths
 
 
 def machine_labels(name: str, given: Mapping[str, str]) -> dict[str, str]:

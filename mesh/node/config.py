@@ -26,6 +26,8 @@ from storage.allow import AllowedPath, parse_allowed_path
 ENVIRONMENT_PREFIX = "BACALHAU_MESH_"
 MESH_PORT = 1235
 """One above the API's, which is Bacalhau's."""
+PAGE_PORT = 1236
+"""Above both: what a browser is told anyway comes last."""
 API_PORT = 1234
 """Bacalhau's API port, so that its own client finds a node with nothing to set."""
 MAX_CONFIG_BYTES = 64 * 1024
@@ -37,7 +39,7 @@ MAX_NAME_LENGTH = 63
 """The length of a DNS label: the name is shown in tables and given out by mDNS."""
 
 _REPEATED = ("label", "allow_path", "peer")
-_SETTINGS = ("allow_faults", "api", "bind", "lab", "name", "no_mdns", "timing", *_REPEATED)
+_SETTINGS = ("allow_faults", "api", "bind", "lab", "name", "no_mdns", "page", "timing", *_REPEATED)
 _TIMINGS = ("lan", "wan")
 _LABEL_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
@@ -78,6 +80,8 @@ class NodeConfig:
     """Where peers reach us; all interfaces, since a mesh that only listens to itself is none."""
     api: Address = Address("127.0.0.1", API_PORT)
     """The HTTP API; loopback, since it asks nobody for a password."""
+    page: Address | None = None
+    """Where browsers of others on the network get the page, by its link; None for nowhere."""
     labels: Mapping[str, str] = field(default_factory=dict)
     allow_paths: tuple[AllowedPath, ...] = ()
     peers: tuple[str, ...] = ()
@@ -128,6 +132,7 @@ def load_config(
         name=_name(str(values.get("name") or socket.gethostname() or "node")),
         bind=parse_address(str(values.get("bind", "")), "--bind", "", MESH_PORT),
         api=_api(str(values.get("api", ""))),
+        page=_page(str(values.get("page", ""))),
         labels=parse_labels(_list(values.get("label"), "label")),
         allow_paths=tuple(
             _allowed_path(text) for text in _list(values.get("allow_path"), "allow_path")
@@ -214,6 +219,10 @@ def _api(text: str) -> Address:
             "release has neither; use 127.0.0.1:PORT, and a tunnel (ssh -L) from elsewhere."
         )
     return address
+
+
+def _page(text: str) -> Address | None:
+    return parse_address(text, "--page", None, PAGE_PORT) if text else None
 
 
 def _data_dir(values: Mapping[str, Any]) -> Path:

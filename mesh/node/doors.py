@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from mesh.gossip.events import LinkId
 from mesh.member.commands import Command, GetJob, JobReading, Problem, Reply
 from mesh.member.events import Answer, BlobKept, Changed, CommandReceived
+from mesh.member.watched import Outline, WatchCommand, Watched
 from mesh.node.requests import LogPart, LogQuestion, ReadLogs, Requests
 from scheduler.ids import AttemptId, Digest, JobId, NodeId
 from storage.blobs import BlobStore
@@ -41,6 +43,8 @@ class NodeStatus:
     mesh_addresses: tuple[str, ...]
     api_addresses: tuple[str, ...]
     started_ms: int
+    page_address: str = ""
+    """HOST:PORT where the page alone is served; "" when it is not."""
 
 
 class BlobUnavailable(Exception):
@@ -60,7 +64,7 @@ class _Ask:
     """One command on its way."""
 
     done: trio.Event = field(default_factory=trio.Event)
-    reply: Reply = RESTARTING
+    reply: Any = RESTARTING
 
 
 class Doors:
@@ -90,9 +94,22 @@ class Doors:
         self._tokens = itertools.count(1)
         self._asks: dict[int, _Ask] = {}
         self._watches: dict[str, _Watch] = {}
+        self.feed: object = None
+        """The live feed of all readers, whichever address they came by; doors keep it alone."""
+        self.on_change: Callable[[Changed], None] | None = None
+        """Told of every change, after its flush; the live feed's, while it has readers."""
 
     async def ask(self, command: Command) -> Reply:
         """The member's answer, or a Problem; what it tells is on this node's disk."""
+        reply: Reply = await self._answer_to(command)
+        return reply
+
+    async def read_watched(self, command: WatchCommand) -> Outline | Watched | Problem:
+        """As `ask`, for the live feed."""
+        reply: Outline | Watched | Problem = await self._answer_to(command)
+        return reply
+
+    async def _answer_to(self, command: Command | WatchCommand) -> Any:
         token = next(self._tokens)
         ask = self._asks[token] = _Ask()
         try:
@@ -204,7 +221,9 @@ class Doors:
             ask.done.set()
 
     def changed(self, effect: Changed) -> None:
-        """Wake those who wait for these jobs."""
+        """Wake those who wait for these jobs, and the live feed."""
+        if self.on_change is not None:
+            self.on_change(effect)
         for job in effect.jobs:
             watch = self._watches.pop(job, None)
             if watch is not None:
@@ -212,6 +231,8 @@ class Doors:
 
     def restarting(self) -> None:
         """The member is gone: whoever waits for it learns that."""
+        if self.on_change is not None:
+            self.on_change(Changed())
         for ask in self._asks.values():
             ask.done.set()
         for watch in self._watches.values():

@@ -16,14 +16,9 @@ import trio
 
 from mesh.gossip.events import AddressHeard
 from mesh.gossip.timing import WAN, Timing
-from mesh.member.events import (
-    AttemptReported,
-    CapacityMeasured,
-    Flushed,
-    LocalDataScanned,
-)
+from mesh.member.events import AttemptReported, CapacityMeasured, Flushed, LocalDataScanned
 from mesh.member.member import Member, MemberSettings
-from mesh.node.capacity import measure_offer, probe_engines
+from mesh.node.capacity import LoadMeter, list_images, measure_offer, probe_engines
 from mesh.node.config import Address, NodeConfig
 from mesh.node.discovery import Discovery, advertised_hosts
 from mesh.node.doors import Doors, NodeStatus
@@ -184,9 +179,10 @@ class _Node:
     def _open_doors(self, doors: Doors, urls: list[str]) -> None:
         tcp = tuple(url.partition("://")[2] for url in urls if "unix:" not in url)
         doors.status = replace(doors.status, api_addresses=tcp)
+        page = f", page {where} by its link" if (where := doors.status.page_address) else ""
         self._observer.say(
             f"node {self._config.name} ({doors.status.node}) of cluster "
-            f"{doors.status.cluster[:12]}: mesh port {self._port}, API {', '.join(tcp)}"
+            f"{doors.status.cluster[:12]}: mesh port {self._port}, API {', '.join(tcp)}{page}"
         )
         if self._founds:
             self._observer.say(
@@ -205,6 +201,7 @@ class _Node:
             "mesh_addresses": list(status.mesh_addresses),
             "api_addresses": list(status.api_addresses),
             "api_socket": str(self._config.socket_path),
+            "page_address": status.page_address,
         }
 
     def _addresses(self) -> tuple[str, ...]:
@@ -306,6 +303,7 @@ class _Node:
         self._observer.say(
             f"stopping: this node will return with what {self._config.data_dir} keeps"
         )
+        self._observer.stopping()
         if self._life is not None:
             self._life.loop.perform_all(self._life.member.leave(_now()))
         await self._links.say_goodbye("this node stops")
@@ -327,10 +325,13 @@ class _Node:
     async def _measure(self, engines: Mapping[str, Engine], sources: Iterable[str]) -> None:
         say = self._observer.say
         offer = await measure_offer(self._config, engines, tuple(sources), say)
+        load = LoadMeter()
         while True:
+            offer = replace(offer, load_tenths=load.tenths(trio.current_time()))
             self._tell(CapacityMeasured, offer)
             await trio.sleep(PROBE_S)
-            offer = replace(offer, engines=await probe_engines(engines, offer.engines, say))
+            answering = await probe_engines(engines, offer.engines, say)
+            offer = replace(offer, engines=answering, images=await list_images(engines))
 
     def _start_feeders(self, nursery: trio.Nursery) -> None:
         for address in self._config.peers:

@@ -36,6 +36,10 @@ class Observer:
         self.recent: deque[tuple[int, str]] = deque(maxlen=RECENT)
         """(wall milliseconds, sentence)."""
 
+    def stopping(self) -> None:
+        """This node says goodbye: links that end from now on tell nothing about the others."""
+        del self._tell[LinkClosed]
+
     def note(self, item: Any) -> None:
         """One event or effect."""
         kind = type(item)

@@ -59,7 +59,8 @@ class LogQuestion:
 
 
 LogPart = tuple[Sequence[tuple[int, bytes]], int, bool]
-"""([(stream, bytes)], next offset, ended); stream 1 is stdout, 2 stderr."""
+"""([(stream, bytes)], next offset, ended); stream 1 is stdout, 2 stderr, 3 the node's
+own remarks."""
 ReadLogs = Callable[[LogQuestion], Awaitable[LogPart]]
 
 
@@ -154,7 +155,7 @@ class Requests:
             for stream, data in (
                 part for part in answer[2] if type(part) is list and len(part) == 2
             )
-            if stream in (1, 2) and type(data) is bytes
+            if stream in (1, 2, 3) and type(data) is bytes
         ]
         return parts, answer[0], bool(answer[1])
 

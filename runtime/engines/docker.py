@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import trio
 from trio.to_thread import run_sync
@@ -130,6 +131,14 @@ class DockerEngine:
         except (EngineAway, EngineRefused):
             return ()
 
+    async def images(self) -> tuple[str, ...]:
+        """Images that the engine has, by tag, or by digest where they have no tag."""
+        try:
+            calls, _ = await self._find()
+            return answers.image_names(await ask(calls.socket, "/images/json"))
+        except (EngineAway, EngineRefused):
+            return ()
+
     async def sweep(self) -> None:
         """Remove own containers that no run and no adoption holds: now, and whenever the engine
         comes back."""
@@ -179,7 +188,7 @@ class DockerEngine:
     async def _run(self, life: Container, started: Callable[[], None]) -> EngineEnded:
         job = life.job
         calls, facts = await self._ready()
-        await self._create(calls, facts, job)
+        await self._create(calls, facts, life)
         async with asking(
             facts.socket,
             "POST",
@@ -231,15 +240,20 @@ class DockerEngine:
         assert self._known is not None, "nothing runs before an engine was found"
         return self._known
 
-    async def _create(self, calls: DockerCalls, facts: EngineFacts, job: EngineJob) -> None:
-        name = image_name(job)
-        try:
-            raw = await calls.inspect_image(name)
-        except EngineRefused as refused:
-            if refused.status != 404:
-                raise
-            await pull_image(facts.socket, name, await calls.registry_login(name))
-            raw = await calls.inspect_image(name)
+    async def _image(self, calls: DockerCalls, life: Container, name: str) -> Mapping[str, Any]:
+        """What the engine knows of an image, once it has it."""
+        if (known := await _unless_missing(calls, name)) is not None:
+            return known
+        life.job.preparing(f"The engine is pulling the image {name}.")
+        await life.note(f"pulling {name}")
+        await pull_image(calls.socket, name, await calls.registry_login(name), life.note)
+        if (known := await _unless_missing(calls, name)) is not None:
+            return known
+        raise answers.not_pulled(name, "the pull broke off")
+
+    async def _create(self, calls: DockerCalls, facts: EngineFacts, life: Container) -> None:
+        job, name = life.job, image_name(life.job)
+        raw = await self._image(calls, life, name)
         image = Image(raw["Os"], raw["Architecture"], (raw.get("Config") or {}).get("User") or "")
         answers.check_platform(name, image, facts)
         job = await run_sync(_prepare_mounts, job, limiter=self._disk)
@@ -263,6 +277,16 @@ class DockerEngine:
         for attempt in await self.survivors():
             if attempt not in self._held:
                 await self.release(attempt)
+
+
+async def _unless_missing(calls: DockerCalls, name: str) -> Mapping[str, Any] | None:
+    """What the engine knows of an image; None when it has none."""
+    try:
+        return await calls.inspect_image(name)
+    except EngineRefused as refused:
+        if refused.status != 404:
+            raise
+    return None
 
 
 def _prepare_mounts(job: EngineJob) -> EngineJob:

@@ -10,7 +10,7 @@ from typing import Any
 from runtime.engines.docker_client import EngineFacts
 from runtime.engines.docker_options import CannotRun, Image
 from runtime.engines.docker_wire import EngineRefused
-from scheduler.jobs import Failure
+from scheduler.jobs import Failure, Refusal
 
 MAX_WORDS = 400
 """Of the engine's own words in a sentence."""
@@ -44,17 +44,27 @@ def plain_words(words: str) -> str:
 def not_pulled(image: str, words: str) -> CannotRun:
     """The engine lacks the image and cannot get it."""
     return CannotRun(
-        Failure.INPUT,
+        Refusal.IMAGE_UNAVAILABLE,
         f"The image {image} is not on this node and the engine cannot pull it "
         f"({plain_words(words)}): check its name, or bring it with docker load.",
     )
+
+
+def image_names(listed: Any) -> tuple[str, ...]:
+    """What an engine's list of images names, the newest first; nothing where it is no such list."""
+    named: list[tuple[int, str]] = []
+    for one in listed if isinstance(listed, list) else ():
+        tags = [tag for tag in one.get("RepoTags") or () if not tag.startswith("<none>")]
+        digests = [name for name in one.get("RepoDigests") or () if not name.startswith("<none>")]
+        named += [(-int(one.get("Created") or 0), name) for name in tags or digests]
+    return tuple(name for _, name in sorted(named))
 
 
 def check_platform(image: str, has: Image, facts: EngineFacts) -> None:
     """CannotRun for an image that was built for another kind of machine."""
     if (has.os, has.architecture) != (facts.os, facts.architecture):
         raise CannotRun(
-            Failure.INPUT,
+            Refusal.IMAGE_UNAVAILABLE,
             f"The image {image} is built for {has.os}/{has.architecture}, this node runs "
             f"{facts.os}/{facts.architecture}: use an image for several platforms, or a constraint "
             "on the label arch.",
@@ -64,6 +74,10 @@ def check_platform(image: str, has: Image, facts: EngineFacts) -> None:
 def not_created(image: str, refused: EngineRefused) -> CannotRun:
     """The engine does not take what the job asks for."""
     words = plain_words(refused.words)
+    if "container-init binary not found" in words:
+        return CannotRun(
+            Failure.ENGINE, "The engine of this node lacks its init: install catatonit."
+        )
     if refused.status == 400:
         return CannotRun(Failure.MODULE_INVALID, f"The engine refuses the job: {words}.")
     return CannotRun(Failure.ENGINE, f"The engine cannot make a container of {image}: {words}.")

@@ -16,6 +16,7 @@ from runtime.engines.docker_events import AGAIN_S, EventStream
 from runtime.engines.docker_options import image_name
 from runtime.engines.docker_output import Demultiplexer, Output
 from runtime.engines.docker_wire import Answer, EngineAway, EngineRefused, asking
+from runtime.outputs import write_note
 from runtime.ports import EngineJob
 
 ENGINE_RETURN_S = 30.0
@@ -112,6 +113,10 @@ class Container:
             pass
         except EngineAway:
             self._stopped = True  # nobody knows; whatever comes, it was to end
+
+    async def note(self, sentence: str) -> None:
+        """A remark in the log, no part of the program's output."""
+        await run_sync(write_note, str(self.job.log), sentence, limiter=self._disk)
 
     def ended(self, exit_code: int | None, failure: str, message: str) -> EngineEnded:
         """An outcome, with what was printed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.ports import EngineJob, Mount
-from scheduler.jobs import Failure, Network, Resources
+from scheduler.jobs import Failure, Network, Refusal, Resources
 
 LABEL_CLUSTER = "bacalhau-mesh.cluster"
 LABEL_NODE = "bacalhau-mesh.node"
@@ -28,9 +28,9 @@ HOST_GATEWAY = "host.docker.internal:host-gateway"
 
 
 class CannotRun(Exception):
-    """The job cannot run, or not here: a failure, and one sentence."""
+    """The job cannot run (a failure), or not here (a refusal); and one sentence."""
 
-    def __init__(self, failure: Failure, sentence: str) -> None:
+    def __init__(self, failure: Failure | Refusal, sentence: str) -> None:
         super().__init__(sentence)
         self.failure = failure
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.outputs import CLOCK, FRAME_HEADER, STDERR, STDOUT, OutputStream, read_tail
+from runtime.outputs import CLOCK, FRAME_HEADER, NOTE, STDERR, STDOUT, OutputStream, read_tail
 from runtime.ports import EngineJob
 
 _HEADER_BYTES = 8
@@ -109,7 +109,7 @@ def _stream(stream: int, path: Path, job: EngineJob, kept_bytes: int) -> OutputS
 
 def _repair(job: EngineJob) -> dict[int, int]:
     """Cut the log and both files back to the last whole frame; bytes of each stream that stay."""
-    kept = {CLOCK: 0, STDOUT: 0, STDERR: 0}
+    kept = {CLOCK: 0, STDOUT: 0, STDERR: 0, NOTE: 0}
     try:
         with open(job.log, "r+b") as log:
             end_bytes = os.fstat(log.fileno()).st_size

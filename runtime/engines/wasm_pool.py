@@ -20,6 +20,8 @@ import runtime
 LENGTH = struct.Struct(">I")
 MAX_ANSWER_BYTES = 1 << 20
 """An answer is two tails and a sentence: some 20 KiB at most."""
+READ_BYTES = 16 * 1024
+"""Of a worker's pipe at once: a whole answer nearly always."""
 IDLE_S = 20.0
 """How long a second idle worker is kept: a user's next job comes within seconds or not at all."""
 KILL_WAIT_S = 10.0
@@ -36,6 +38,7 @@ class Worker:
     def __init__(self, process: trio.Process) -> None:
         self.process = process
         self.idle_since_s = 0.0
+        self._received = bytearray()
 
     @property
     def pid(self) -> int:
@@ -50,12 +53,14 @@ class Worker:
 
     async def receive(self) -> dict[str, Any] | None:
         """The next answer; None when the child has ended."""
-        head = await self._receive_exactly(LENGTH.size)
-        if head is None:
+        if not await self._fill(LENGTH.size):
             return None
-        length = LENGTH.unpack(head)[0]
-        body = await self._receive_exactly(length) if length <= MAX_ANSWER_BYTES else None
-        return None if body is None else dict(json.loads(body))
+        end = LENGTH.size + LENGTH.unpack_from(self._received)[0]
+        if end > MAX_ANSWER_BYTES or not await self._fill(end):
+            return None
+        body = self._received[LENGTH.size : end]
+        del self._received[:end]
+        return dict(json.loads(body))
 
     async def kill(self) -> int:
         """End the child now and wait until it is gone; what it ended with. Cannot be cancelled."""
@@ -68,18 +73,19 @@ class Worker:
                     await stream.aclose()
         return self.process.returncode or 0
 
-    async def _receive_exactly(self, count: int) -> bytes | None:
+    async def _fill(self, size_bytes: int) -> bool:
+        """Until so many bytes are here; False when the child ends before. What comes behind them
+        is kept, so that a frame takes one call of the system, or none."""
         assert self.process.stdout is not None
-        data = b""
-        while len(data) < count:
+        while len(self._received) < size_bytes:
             try:
-                chunk = await self.process.stdout.receive_some(count - len(data))
+                chunk = await self.process.stdout.receive_some(READ_BYTES)
             except trio.BrokenResourceError:
-                return None
+                return False
             if not chunk:
-                return None
-            data += chunk
-        return data
+                return False
+            self._received += chunk
+        return True
 
 
 class WorkerPool:

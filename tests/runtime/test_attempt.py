@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +95,14 @@ def test_preparing_is_told_where_something_is_fetched(kind, told):
     expected = [AttemptState.ACCEPTED] + ([AttemptState.PREPARING] if told else [])
     assert states == expected
     assert kinds(effects)[-1] is PrepareInputs
+
+
+@pytest.mark.parametrize(("here", "told"), [((DIGEST,), False), ((), True)])
+def test_preparing_is_not_told_of_a_blob_that_is_here(here, told):
+    source = Source("mesh", {"Digest": DIGEST})
+    wanted = replace(order(inputs=(Input(source, "/m.wasm"),)), here=frozenset(here))
+    reports = [one for one in AttemptCore(wanted).start(at(0)) if isinstance(one, Report)]
+    assert [one.observation.state for one in reports][1:] == [AttemptState.PREPARING] * told
 
 
 def test_publishing_is_told_where_there_are_result_paths():
@@ -296,9 +306,9 @@ def test_tail_text_is_the_end():
 def test_what_ran_before_a_restart_goes_on_and_its_deadline_counts_from_its_own_start(state):
     core = AttemptCore(order(execution_s=60))
     assert core.resume(state, at(100)) == [AdoptProgram(core.order)]
-    (wake,) = core.handle(EngineStarted(ran_s=45.0), at(101))
+    wake, again = core.handle(EngineStarted(ran_s=45.0), at(101))
     assert wake == WakeAt(101 - 45 + 60)
-    assert core.observation.state is state, "what was said is not said again"
+    assert observed(again).state is state, "said again: until then nobody knows that it went on"
     core.handle(ended(), at(110))
     report, _ = core.handle(STORED, at(110))
     assert observed(report).elapsed_ms == 54_000
@@ -329,3 +339,25 @@ def test_a_stop_that_came_meanwhile_is_obeyed():
 def test_nothing_to_adopt_means_nothing_to_an_attempt_that_began_here():
     core = running(AttemptCore(order()))
     assert core.handle(NothingToAdopt(), at(20)) == []
+
+
+def test_what_this_node_lacks_is_a_refusal_and_leaves_no_result():
+    core = AttemptCore(order())
+    core.start(at(0))
+    core.handle(InputsReady(), at(1))
+    report, clean_up = core.handle(ended(None, "image_unavailable", "No such image."), at(2))
+    assert (observed(report).state, observed(report).reason) == (
+        AttemptState.REFUSED,
+        "image_unavailable",
+    )
+    assert observed(report).message == "No such image."
+    assert clean_up == CleanUp()
+
+
+def test_a_stop_that_came_while_an_image_was_sought_is_no_refusal():
+    core = AttemptCore(order())
+    core.start(at(0))
+    core.handle(InputsReady(), at(1))
+    core.handle(StopAsked("enough"), at(2))
+    report, _ = core.handle(ended(None, "image_unavailable", "No such image."), at(2))
+    assert observed(report).state is AttemptState.CANCELLED

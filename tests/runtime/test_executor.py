@@ -131,6 +131,16 @@ async def test_clean_up_leaves_the_log_alone(rig):
     assert rig.executor.logs.exists(ATTEMPT)
 
 
+async def test_an_attempt_that_needs_no_files_makes_no_folder(rig):
+    made = []
+    async with rig.running():
+        rig.executor.perform(ATTEMPT, PrepareInputs(order()))
+        await rig.next_event()
+        made += (rig.folder / "results").iterdir()
+        rig.executor.perform(ATTEMPT, CleanUp())
+    assert made == []
+
+
 async def test_folders_of_an_earlier_run_are_removed_unless_somebody_goes_on_with_them(tmp_path):
     results = tmp_path / "results"
     for name in ("e-old", ATTEMPT):

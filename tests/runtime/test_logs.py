@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
 
 from runtime.logs import LogPage, Logs, read_manifest_output
-from runtime.outputs import CLOCK, CLOCK_TIME, FRAME_HEADER, STDERR, STDOUT
+from runtime.outputs import CLOCK, CLOCK_TIME, FRAME_HEADER, NOTE, STDERR, STDOUT, write_note
 from scheduler.ids import AttemptId, Digest
 from storage.blobs import BlobStore
 from storage.digest import Manifest
@@ -139,3 +140,31 @@ def test_output_from_a_manifest_whose_blobs_are_elsewhere(tmp_path):
     blobs = BlobStore(tmp_path / "blobs")
     manifest = Manifest(ATTEMPT, 0, Digest("ab" * 32), Digest("cd" * 32))
     assert read_manifest_output(manifest, blobs.find, offset=0, limit_bytes=10) is None
+
+
+def test_old_logs_go_and_the_newest_stay(tmp_path):
+    logs = Logs(tmp_path / "logs")
+    for age_s, name in enumerate(("e-new", "e-old", "e-older", "e-under-way", "e-ancient")):
+        logs.path(AttemptId(name)).write_bytes(bytes(100))
+        os.utime(logs.path(AttemptId(name)), (1000 - age_s, 1000 - age_s))
+
+    def prune(**bounds):
+        return logs.prune(lambda one: one == "e-under-way", 1000, **bounds)
+
+    assert prune() == 0
+    assert prune(age_s=3.5) == 1
+    assert prune(total_bytes=200) == 1
+    assert sorted(one.name for one in (tmp_path / "logs").iterdir()) == [
+        "e-new",
+        "e-old",
+        "e-under-way",
+    ]
+    assert prune(total_bytes=99) == 2
+    assert logs.exists(AttemptId("e-under-way"))
+
+
+def test_a_note_is_in_the_log_alone(tmp_path):
+    logs = Logs(tmp_path / "logs")
+    write_note(str(logs.path(AttemptId("e-1"))), "pulling a")
+    page = logs.read(AttemptId("e-1"), offset=0, limit_bytes=1000)
+    assert page.parts == ((NOTE, b"[bacalhau-mesh: pulling a]\n"),)

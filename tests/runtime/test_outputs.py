@@ -43,6 +43,15 @@ def test_silence_makes_no_files(streams, tmp_path):
     assert read_tail(str(tmp_path / "stdout")) == (b"", 0)
 
 
+def test_the_first_byte_makes_the_folder_closed_to_others(tmp_path):
+    folder = tmp_path / "attempt"
+    stream = OutputStream(STDOUT, str(folder / "stdout"), str(tmp_path / "log"), 1000)
+    stream.write(b"one")
+    stream.close()
+    assert (folder / "stdout").read_bytes() == b"one"
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_two_streams_in_files_of_their_own_and_one_log(streams, tmp_path):
     out, err = streams(STDOUT, "stdout"), streams(STDERR, "stderr")
     for stream, data in ((out, b"one"), (err, b"two"), (out, b"three")):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-import runtime.results
+import runtime.gather
 from runtime.attempt import EngineEnded
 from runtime.results import SMALL_BYTES, SMALL_TOTAL_BYTES, Keeper, store_results
 from scheduler.ids import AttemptId, blob_digest
@@ -90,7 +90,7 @@ def test_a_file_with_a_second_name_is_copied(keep, tmp_path):
 
 
 def test_too_many_files(keep, tmp_path, monkeypatch):
-    monkeypatch.setattr(runtime.results, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(runtime.gather, "MAX_ENTRIES", 3)
     for number in range(3):
         (tmp_path / "out" / str(number)).touch()
     with pytest.raises(TooLarge, match="more than 3 files"):

@@ -52,12 +52,20 @@ class Ledger:
         self._seqs: dict[tuple[NodeId, int], int] = {}
 
     def write(
-        self, author: NodeId, kind: Kind, /, *, epoch: int = 1, hlc: int = 0, **body: Any
+        self,
+        author: NodeId,
+        kind: Kind,
+        /,
+        *,
+        epoch: int = 1,
+        hlc: int = 0,
+        cause: Dot | None = None,
+        **body: Any,
     ) -> Dot:
         self.hlc += 1
         seq = self._seqs[author, epoch] = self._seqs.get((author, epoch), 0) + 1
         dot = Dot(author, epoch, seq)
-        self.facts.append((dot, Record(kind, Hlc(hlc or self.hlc), None, body)))
+        self.facts.append((dot, Record(kind, Hlc(hlc or self.hlc), cause, body)))
         return dot
 
     def birth(self, author: NodeId = ANN, *, job: JobId = JOB, name: str = "", **more: Any) -> Dot:

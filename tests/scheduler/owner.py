@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from scheduler.attempts import AttemptView
 from scheduler.capacity import CapacityIndex
 from scheduler.decide import decide
 from scheduler.ids import NodeId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, JobSpec, NodeReading, Plan
-from scheduler.slots import AttemptView
 from scheduler.view import JobView
 from tests.scheduler.histories import ANN, JOB, Ledger, attempt_id, fold
 
@@ -52,7 +52,8 @@ class Owner:
                 self.birth, self.version, one.attempt, one.node, index=one.index, number=one.number
             )
         for attempt, reason in plan.stops:
-            self.ledger.ask_stop(self.birth, attempt, reason=reason)
+            cause = self.job.attempts[attempt].last_heard
+            self.ledger.ask_stop(self.birth, attempt, reason=reason, cause=cause)
         self.catch_up()
         return plan
 
@@ -74,9 +75,9 @@ class Owner:
         self.catch_up()
         return self.job.attempts[name]
 
-    def cut(self, *nodes: NodeId, reachable: bool = False) -> None:
+    def cut(self, *nodes: NodeId, reachable: bool = False, boot: int = 0) -> None:
         """These cannot be reached any more, or can be again."""
         for one in self.index.readings():
             if one.node in nodes:
-                changed = replace(one, reachable=reachable)
+                changed = replace(one, reachable=reachable, boot=boot)
                 self.index.set_reading(changed, heard=Hlc(self.ledger.hlc))

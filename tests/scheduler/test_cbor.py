@@ -40,6 +40,12 @@ def test_the_order_in_which_a_map_was_made_does_not_show(
     assert cbor.encode(dict(items)) == cbor.encode(value)
 
 
+@pytest.mark.parametrize("value", [{0: {1: 1.5}}, {1.5: 1}, {None: 1}, 1 << 64, [{1 << 64: 1}]])
+def test_what_has_no_encoding_is_a_type_error(value: object) -> None:
+    with pytest.raises(TypeError):
+        cbor.encode(value)
+
+
 def test_keys_stand_in_the_order_of_rfc_8949_not_7049() -> None:
     # 7049 sorts by length first and would put "z" before 1000.
     assert cbor.encode({"z": 1, 1000: 2}) == bytes.fromhex("a2 1903e8 02 617a 01".replace(" ", ""))

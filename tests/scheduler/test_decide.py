@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.capacity import CapacityIndex
-from scheduler.decide import ASK_AGAIN, decide, verdicts
+from scheduler.decide import ASK_AGAIN, IMAGE_AGAIN_MS, decide, verdicts
 from scheduler.ids import Dot, NodeId, node_id_from_bytes
-from scheduler.instant import Hlc
+from scheduler.instant import Hlc, hlc_wall_ms
 from scheduler.jobs import (
     AttemptState,
     DataEntry,
@@ -160,7 +160,7 @@ def test_a_record_of_a_placement_stays_below_2_kib() -> None:
         ([{"engines": ()}], Refusal.ENGINE_MISSING, False),
         ([{"roles": ()}], Refusal.NOT_COMPUTE, False),
         ([{"reachable": False}], Refusal.UNREACHABLE, True),
-        ([{"cordoned": True}, {"engines": ()}], Refusal.CORDONED, True),
+        ([{"intent": "cordoned"}, {"engines": ()}], Refusal.CORDONED, True),
         ([{"engines": (), "reachable": False}], Refusal.ENGINE_MISSING, False),
     ],
 )
@@ -256,6 +256,29 @@ def test_a_refusal_about_the_node_bars_it_for_all_slots_until_its_offer_changes(
     assert (plan.waiting.slots, plan.waiting.verdicts[0].refusal) == (3, Refusal.REFUSED_BEFORE)
     owner.index.set_reading(reading(BEN, labels={"new": "1"}), heard=Hlc(owner.ledger.hlc + 1))
     assert len(owner.act().placements) == 3
+
+
+def test_a_node_that_got_no_image_is_asked_again_in_time_and_ever_more_rarely() -> None:
+    owner = Owner(SMALL, reading(BEN))
+    owner.act(limit=1)
+    owner.hear(A.REFUSED, reason="image_unavailable")
+    refused_ms = hlc_wall_ms(Hlc(owner.ledger.hlc))
+    for wait_ms in (IMAGE_AGAIN_MS, 2 * IMAGE_AGAIN_MS):
+        waiting = owner.act(now_ms=refused_ms + wait_ms - 1).waiting
+        assert waiting is not None
+        assert waiting.again_ms == refused_ms + wait_ms
+        assert len(owner.act(now_ms=refused_ms + wait_ms).placements) == 1
+        owner.hear(A.REFUSED, reason="image_unavailable")
+        refused_ms = hlc_wall_ms(Hlc(owner.ledger.hlc))
+
+
+def test_an_image_that_comes_ends_the_refusal_even_within_the_same_tick() -> None:
+    owner = Owner(SMALL, reading(BEN))
+    owner.act(limit=1)
+    owner.hear(A.REFUSED, reason="image_unavailable")
+    assert owner.act().waiting is not None
+    owner.index.set_reading(reading(BEN, images=("a:b",)), heard=Hlc(owner.ledger.hlc))
+    assert len(owner.act().placements) == 1
 
 
 def test_p7_everything_live_of_a_stopped_job_is_stopped_once() -> None:

@@ -132,3 +132,20 @@ LACK = [_verdict(1, Refusal.INPUT_MISSING), _verdict(0, Refusal.INPUT_MISSING)]
 )
 def test_why_a_node_was_chosen(reasons, bytes_there, others, sentence):
     assert explain_choice(reasons, bytes_there, others, NAMES) == sentence
+
+
+@pytest.mark.parametrize(
+    ("reachable", "told"),
+    [
+        (True, "1 slot waits: its spec is being fetched from node shore."),
+        (
+            False,
+            "1 slot waits: its spec is only on node shore, which cannot be heard; start it again, "
+            "or stop the job and submit it once more.",
+        ),
+    ],
+)
+def test_a_missing_spec_names_its_holder(reachable: bool, told: str) -> None:
+    holder = NodeId("n-aa")
+    waiting = Waiting(1, (), True, spec_holder=holder, holder_reachable=reachable)
+    assert explain_waiting(waiting, {holder: "shore"}) == told

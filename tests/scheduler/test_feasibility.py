@@ -49,7 +49,8 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], Refusal | None, str]] = [
     ({"inputs": (WRITE,)}, {"data": OFFER}, Refusal.POLICY, "/data/out"),
     ({"inputs": (WRITE,)}, {"data": OFFER, "writable": ("/data",)}, None, ""),
     ({}, {"reachable": False}, Refusal.UNREACHABLE, "reachable"),
-    ({}, {"cordoned": True}, Refusal.CORDONED, "cordoned"),
+    ({}, {"intent": "cordoned"}, Refusal.CORDONED, "operator"),
+    ({}, {"intent": "draining"}, Refusal.DRAINING, "operator"),
 ]
 
 
@@ -96,7 +97,7 @@ def test_lasting_problems_are_named_before_those_that_pass() -> None:
 def test_waiting_could_help_unless_the_refusal_lasts(
     job: dict[str, Any], node: dict[str, Any], refusal: Refusal | None, named: str
 ) -> None:
-    passes = refusal in (None, Refusal.UNREACHABLE, Refusal.CORDONED)
+    passes = refusal in (None, Refusal.UNREACHABLE, Refusal.CORDONED, Refusal.DRAINING)
     assert could_ever(spec(**job), reading(BEN, **node)) is passes
 
 

@@ -31,9 +31,9 @@ def test_a_refusal_about_the_node_bars_it_for_the_whole_version(
     ledger = Ledger()
     birth, version = ledger.started(count=2)
     ledger.place(birth, version, attempt_id(1), BEN)
-    ledger.observe(birth, attempt_id(1), BEN, A.REFUSED, reason=reason.value)
+    ledger.observe(birth, attempt_id(1), BEN, A.REFUSED, reason=reason.value, message="No.")
     job = ledger.view().jobs[JOB]
-    assert job.barred(BEN) == ((ledger.hlc, reason.value) if lasts else None)
+    assert job.barred(BEN) == ((ledger.hlc, reason.value, "No") if lasts else None)
     assert job.barred(CAT) is None
     ledger.version(birth, number=2)
     assert ledger.view().jobs[JOB].barred(BEN) is None
@@ -141,9 +141,9 @@ def test_p1_other_successes_are_duplicates_and_their_time_is_what_the_split_cost
         ledger.observe(birth, attempt_id(number), node, state, elapsed_ms=elapsed_ms)
     job = ledger.view().jobs[JOB]
     assert job.accepted(0) is job.attempts[attempt_id(2)]
-    assert [one.id for one in job.duplicates_of(0)] == [attempt_id(1)]
-    assert job.duplicates_of(1) == job.duplicates_of(7) == []
-    assert job.duplicate_ms() == 720
+    assert [one.id for one in job.slots.successes(0)[1:]] == [attempt_id(1)]
+    assert job.slots.successes(1)[1:] == job.slots.successes(7) == []
+    assert job.slots.duplicate_ms() == 720
 
 
 def test_a_retry_is_no_duplicate() -> None:
@@ -153,7 +153,7 @@ def test_a_retry_is_no_duplicate() -> None:
     ledger.observe(birth, attempt_id(1), BEN, A.FAILED, reason="engine", elapsed_ms=100)
     ledger.place(birth, version, attempt_id(2), CAT, number=2)
     ledger.observe(birth, attempt_id(2), CAT, A.SUCCEEDED, elapsed_ms=100)
-    assert ledger.view().jobs[JOB].duplicate_ms() == 0
+    assert ledger.view().jobs[JOB].slots.duplicate_ms() == 0
 
 
 def test_a_replaced_attempt_on_a_lost_node_does_not_keep_a_job_from_failing() -> None:

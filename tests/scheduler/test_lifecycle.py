@@ -57,6 +57,7 @@ INFRA = Failure.NODE_RESTART.value
 PROGRAM = Failure.EXIT_CODE.value
 TAKEN = "taken"
 REPLACED = "replaced"
+GIVEN_UP = "given up"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,15 @@ REPLACED = "replaced"
         ([(A.RUNNING, "", REPLACED)], SlotState.ACTIVE),
         ([(A.ASSIGNED, "", REPLACED)], SlotState.ASSIGNED),
         ([(A.RUNNING, "", REPLACED), (A.ASSIGNED, "")], SlotState.ASSIGNED),
-        ([(A.RUNNING, "", REPLACED), (A.FAILED, INFRA)], SlotState.FAILED),
+        ([(A.RUNNING, "", REPLACED, TAKEN), (A.FAILED, INFRA)], SlotState.FAILED),
+        ([(A.ASSIGNED, "", REPLACED), (A.FAILED, INFRA)], SlotState.ASSIGNED),
+        ([(A.CANCELLED, "duplicate", TAKEN)] * 9, SlotState.OPEN),
+        ([(A.CANCELLED, "duplicate", TAKEN), (A.FAILED, INFRA)], SlotState.OPEN),
+        ([(A.RUNNING, "", TAKEN, GIVEN_UP), (A.FAILED, INFRA)], SlotState.FAILED),
+        ([(A.RUNNING, "", TAKEN, GIVEN_UP)], SlotState.FAILED),
+        ([(A.RUNNING, "", TAKEN, GIVEN_UP), (A.RUNNING, "", TAKEN)], SlotState.ACTIVE),
+        ([(A.ASSIGNED, "", GIVEN_UP), (A.REFUSED, "capacity")], SlotState.FAILED),
+        ([(A.SUCCEEDED, "", TAKEN, GIVEN_UP), (A.FAILED, PROGRAM)], SlotState.DONE),
         ([(A.RUNNING, "", REPLACED), (A.FAILED, PROGRAM)], SlotState.FAILED),
         ([(A.RUNNING, "", REPLACED), (A.REFUSED, "capacity")], SlotState.ACTIVE),
         ([(A.RUNNING, "", REPLACED), (A.SUCCEEDED, "")], SlotState.DONE),
@@ -90,7 +99,12 @@ def test_slot_state_with_two_attempts_allowed(
     seen: list[tuple[Any, ...]], expected: SlotState
 ) -> None:
     attempts = [
-        Tried(Observation(state, reason), taken=TAKEN in more, replaced=REPLACED in more)
+        Tried(
+            Observation(state, reason),
+            taken=TAKEN in more,
+            replaced=REPLACED in more,
+            given_up=GIVEN_UP in more,
+        )
         for state, reason, *more in seen
     ]
     for order in islice(permutations(attempts), 24):

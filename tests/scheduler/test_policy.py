@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.attempts import AttemptView
 from scheduler.ids import NodeId
 from scheduler.jobs import AttemptState, Source
 from scheduler.policy import RUNNING_ORDERS, keep_of, replace_after_s
-from scheduler.slots import AttemptView
 from scheduler.spec import _RUNNING
 from tests.scheduler.histories import ANN, BEN, CAT, Ledger, attempt_id, fold, random_history, spec
 

@@ -19,7 +19,16 @@ from scheduler.jobs import (
     Source,
     Verdict,
 )
-from scheduler.ranking import FULL, LARGE_BYTES, WEIGHTS, Standing, bytes_there, demand, rank
+from scheduler.ranking import (
+    FULL,
+    LARGE_BYTES,
+    WEIGHTS,
+    Standing,
+    bytes_there,
+    demand,
+    rank,
+    whole_reference,
+)
 from tests.scheduler.histories import ANN, BEN, reading, spec
 
 DIGEST = "a" * 64
@@ -48,7 +57,7 @@ BETTER: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     (
         "cache",
         {"engine": Source("docker", {"Image": "alpine"})},
-        {"blobs": frozenset({"alpine"})},
+        {"images": ("alpine:latest",)},
         {},
     ),
     ("latency", {}, {}, {"rtt_ms": 40.0}),
@@ -168,3 +177,17 @@ def test_bytes_that_surely_are_there() -> None:
     above = reading(BEN, data=(DataEntry("/data/boats", 5000),))
     assert bytes_there(spec(inputs=(LOCAL,)), [exact, above]) == {ANN: 900, BEN: 299}
     assert bytes_there(spec(), [exact, above]) == {}
+
+
+@pytest.mark.parametrize(
+    ("image", "listed"),
+    [
+        ("alpine", "alpine:latest"),
+        ("docker.io/library/alpine:3", "alpine:3"),
+        ("docker.io/a/b", "a/b:latest"),
+        ("host:5000/a", "host:5000/a:latest"),
+        ("a/b@sha256:12", "a/b@sha256:12"),
+    ],
+)
+def test_images_are_known_by_the_name_that_engines_list(image: str, listed: str) -> None:
+    assert whole_reference(image) == listed == whole_reference(listed)

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from scheduler.attempts import AttemptView
 from scheduler.decide import decide
 from scheduler.ids import AttemptId
 from scheduler.instant import Hlc
@@ -15,6 +16,7 @@ from scheduler.lifecycle import SlotState
 from scheduler.reconcile import (
     MAX_WITHDRAWALS,
     WITHDRAW_AFTER_MS,
+    lost,
     replacements,
     surplus,
     waiting_too_long,
@@ -54,9 +56,82 @@ def test_a_replacement_is_replaced_in_turn_and_the_budget_ends_it() -> None:
     owner = owner_of(retry_attempts=3)
     placed = len(owner.act().placements)
     for _ in range(6):
+        owner.hear(A.RUNNING)
         placed += len(owner.act(overdue=live(owner)).placements)
     assert (placed, len(live(owner))) == (3, 3)
+
+
+def test_a_replaced_attempt_that_its_node_never_took_uses_up_nothing() -> None:
+    owner = owner_of(retry_attempts=2)
+    owner.act()
+    for _ in range(4):
+        assert len(owner.act(overdue=live(owner)).placements) == 1
     assert owner.job.state() is JobState.QUEUED
+
+
+# --- given up for lost ----------------------------------------------------------------------------
+
+
+def test_the_last_allowed_attempt_on_a_node_that_stays_away_is_given_up_and_the_job_fails() -> None:
+    owner = owner_of(retry_attempts=1)
+    (first,) = owner.act().placements
+    owner.hear(A.RUNNING)
+    assert owner.act().stops == ()
+    plan = owner.act(overdue=live(owner))
+    assert (plan.stops, plan.placements) == (((first.attempt, "lost"),), ())
+    assert owner.act(overdue=live(owner)).stops == (), "it is said once"
+    assert owner.job.state() is JobState.FAILED
+    assert f"was on {first.node}, which cannot be heard" in owner.job.message()
+    assert not owner.job.attempts[first.attempt].ending, "it may end well where it runs"
+    owner.hear(A.SUCCEEDED)
+    assert owner.job.state() is JobState.COMPLETED
+
+
+def test_an_attempt_given_up_counts_again_once_its_node_speaks_of_it() -> None:
+    owner = owner_of(retry_attempts=1)
+    (first,) = owner.act().placements
+    owner.hear(A.RUNNING)
+    owner.act(overdue=live(owner))
+    owner.hear(A.RUNNING)
+    assert owner.job.state() is JobState.RUNNING
+    assert owner.act().stops == ()
+    assert owner.act(overdue=live(owner)).stops == ((first.attempt, "lost"),)
+    owner.hear(A.FAILED, reason="node_restart")
+    assert owner.job.state() is JobState.FAILED
+    assert "cannot be heard" not in owner.job.message()
+
+
+def test_what_waits_on_a_lost_node_does_not_keep_a_failing_job_from_ending() -> None:
+    owner = owner_of(count=3, retry_attempts=3)
+    failed, lost, here = (owner.placed(node, index=i) for i, node in enumerate((ANN, BEN, CAT)))
+    owner.hear(A.FAILED, reason="exit_code", only=ANN)
+    owner.ledger.observe(owner.birth, here.id, CAT, A.RUNNING)
+    owner.catch_up()
+    assert owner.act(overdue=[lost.id]).stops == ((lost.id, "lost"),)
+    assert lost.ending == "lost", "it has not begun: it need not"
+    assert owner.job.state() is JobState.RUNNING
+    owner.hear(A.SUCCEEDED, only=CAT)
+    assert owner.job.state() is JobState.FAILED
+    assert owner.job.first_stop() is None
+    assert not failed.live
+
+
+def test_nothing_is_given_up_while_it_may_be_replaced_or_can_be_reached() -> None:
+    owner = owner_of(retry_attempts=2)
+    one, other = owner.placed(BEN), owner.placed(CAT)
+    owner.hear(A.RUNNING)
+    assert lost(owner.job, [one.id]) == []
+    assert lost(owner.job, [one.id, other.id]) == [one, other]
+    single = owner_of(retry_attempts=2)
+    only = single.placed(BEN)
+    single.hear(A.RUNNING)
+    assert lost(single.job, [only.id]) == []
+    single.ledger.stop(single.birth)
+    single.catch_up()
+    assert lost(single.job, [only.id]) == []
+
+
+# --- budgets --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -74,6 +149,7 @@ def test_p17_refused_and_withdrawn_attempts_use_up_nothing(
     owner = owner_of(retry_attempts=2)
     gone, overdue = owner.placed(BEN), owner.placed(CAT)
     owner.hear(ended[0], reason=ended[1], only=BEN)
+    owner.hear(A.RUNNING, only=CAT)
     assert not gone.live
     assert replacements(owner.job, [overdue.id]) == left
 
@@ -125,16 +201,24 @@ def test_i14_i16_never_two_live_replacements_and_never_more_than_the_budget(seed
             away.append(node)
         owner.cut(node, reachable=node not in away)
         overdue = [one.id for one in owner.job.live_attempts() if one.node in away]
-        owner.act(overdue=overdue)
+        used = [_used(owner.job.slot_attempts(owner.version, index)) for index in range(3)]
+        for placed in owner.act(overdue=overdue).placements:
+            assert used[placed.index] < 3
         for index in range(3):
             attempts = owner.job.slot_attempts(owner.version, index)
             here = [one for one in attempts if one.live and one.node not in away and not one.ending]
             assert len(here) <= 1
-            assert sum(one.taken and not one.refused for one in attempts) <= 3
         for one in list(owner.job.live_attempts()):
             if one.node not in away and random.random() < 0.4:
                 _speak(random, owner, one.id)
         owner.catch_up()
+
+
+def _used(attempts: list[AttemptView]) -> int:
+    """Attempts known as taken, but for those sent back and those that were one too many."""
+    return sum(
+        one.taken and not one.refused and one.observation.reason != "duplicate" for one in attempts
+    )
 
 
 def _speak(random: Random, owner: Owner, attempt: AttemptId) -> None:
@@ -163,7 +247,7 @@ def test_p3_after_a_heal_one_goes_on_and_the_others_are_duplicates() -> None:
     assert owner.job.slots.state(0) is SlotState.ACTIVE, (
         "the first is wanted though it was replaced"
     )
-    assert (live(owner), owner.job.duplicate_ms()) == ([first.id], 700)
+    assert (live(owner), owner.job.slots.duplicate_ms()) == ([first.id], 700)
 
 
 def test_an_attempt_out_of_reach_is_neither_kept_nor_stopped() -> None:
@@ -176,6 +260,29 @@ def test_an_attempt_out_of_reach_is_neither_kept_nor_stopped() -> None:
     assert surplus(owner.job, owner.spec, owner.index) == ()
     owner.cut(ANN, BEN, reachable=True)
     assert {one for one, _ in surplus(owner.job, owner.spec, owner.index)} == {second.id, third.id}
+
+
+def test_what_a_node_said_in_an_earlier_run_counts_only_once_this_run_speaks_of_it() -> None:
+    """It is back and has not said yet that its program died: the good one must not be stopped."""
+    owner = owner_of()
+    first, second = owner.placed(BEN), owner.placed(CAT)
+    owner.hear(A.RUNNING)
+    assert first.observed is not None
+    owner.cut(BEN, reachable=True, boot=first.observed.epoch + 1)
+    assert owner.act().stops == ()
+    owner.hear(A.RUNNING, only=BEN, epoch=first.observed.epoch + 1)
+    assert owner.act().stops == ((second.id, "duplicate"),), "its program was adopted"
+
+
+def test_a_duplicate_that_was_stopped_uses_up_no_retry() -> None:
+    owner = owner_of(retry_attempts=2)
+    owner.placed(BEN), owner.placed(CAT)
+    owner.hear(A.RUNNING)
+    owner.act()
+    owner.hear(A.CANCELLED, reason="duplicate", only=CAT)
+    owner.hear(A.FAILED, reason="engine", only=BEN)
+    assert owner.job.slots.state(0) is SlotState.OPEN
+    assert len(owner.act().placements) == 1
 
 
 def test_one_that_was_asked_to_stop_is_not_the_one_to_keep() -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from scheduler.errors import SpecError
+from scheduler.jobs import Network, Port
 from scheduler.spec import parse_job_untrusted
+from scheduler.spec_checks import not_offered
 from tests.scheduler.job_documents import changed, docker_job, wasm_job
 
 INLINE = {"Type": "inline", "Params": {"URL": "data:,x"}}
@@ -119,3 +121,21 @@ def test_a_module_object_without_a_place_is_main_wasm():
         "/main.wasm",
         "/main.wasm",
     )
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (
+            Network("Bridge", ports=(Port("web"),)),
+            "Network.Ports: ports of containers are not offered",
+        ),
+        (Network("HTTP", ("a.example",)), "Network.Type: HTTP"),
+        (Network("Host"), ""),
+        (Network(), ""),
+    ],
+)
+def test_networks_that_nobody_offers(network: Network, said: str) -> None:
+    told = not_offered(network)
+    assert bool(told) == bool(said)
+    assert said in told

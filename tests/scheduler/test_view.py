@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scheduler import view as view_module
 from scheduler.ids import Dot, named_job_id
+from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, JobState, Resources
 from scheduler.records import Kind, Record
 from scheduler.settled import rests_on
@@ -45,11 +46,21 @@ def answers(view: View) -> list[object]:
             [job.slot_attempts(one, index) for one in sorted(job.versions) for index in (0, 1)]
         ]
         told += [[one.id for one in job.slots.duplicates()], +job.refusals_by_node]
-        told += [list(job.slots.crowded()), job.duplicate_ms(), job.expired(), job.rumoured()]
-        told += [[job.duplicates_of(index) for index in range(4)], rests_on(job)]
+        told += [list(job.slots.crowded()), job.slots.duplicate_ms(), job.expired(), job.rumoured()]
+        told += [[job.slots.successes(index) for index in range(4)], rests_on(job)]
         told += [sorted(one.id for one in job.slots.waiting())]
     told += [[list(view.live_on(node)), view.used(node)] for node in NODES]
+    told += [one.id for one in view.by_creation()]
     return told
+
+
+@pytest.mark.parametrize("seed", [55, 124, 21414])
+def test_a_placement_that_gave_way_leaves_no_trace_in_its_slot(seed: int) -> None:
+    facts = random_history(seed)
+    for shuffle in range(10):
+        other = list(facts)
+        Random(shuffle).shuffle(other)
+        assert answers(fold(other)) == answers(fold(facts))
 
 
 @given(seed=st.integers(0, 10**9), order=st.randoms(use_true_random=False))
@@ -132,13 +143,16 @@ def test_incremental_answers_are_those_of_a_walk_over_all_slots(seed: int) -> No
         assert job.version is not None
         slots = [job.slot_attempts(job.version.dot, index) for index in range(job.version.count)]
         done = [any(one.state is A.SUCCEEDED for one in slot) for slot in slots]
-        live = [any(one.live for one in slot) for slot in slots]
+        busy = [any(one.live for one in slot) for slot in slots]
         assert job.summary()["done"] == sum(done)
-        opened = [index for index in range(len(slots)) if not done[index] and not live[index]]
+        opened = [index for index in range(len(slots)) if not done[index] and not busy[index]]
         assert set(job.open_indexes()) <= set(opened)
         assert job.open_count() == len(list(job.open_indexes()))
         assert sum(job.summary().values()) == job.version.count
-        assert sum(job.live_by_node.values()) == len(list(job.live_attempts()))
+        live = list(job.live_attempts())
+        assert sum(job.live_by_node.values()) == len(live)
+        for node in {one.node for one in job.attempts.values()}:
+            assert job.live_on(node) == [one for one in live if one.node == node]
         if job.state() is JobState.COMPLETED:
             assert all(done)
 
@@ -353,6 +367,7 @@ def test_touched_attempts_and_resources_follow_the_fold() -> None:
     assert view.used(BEN) == Resources(cpu_milli=500)
     assert [one.id for one in view.live_on(BEN)] == [attempt_id(0), attempt_id(1)]
     assert list(view.live_on(CAT)) == []
+    assert {one.id for one in view.live()} == {attempt_id(0), attempt_id(1)}
 
 
 def test_a_job_of_many_slots_costs_what_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,3 +392,24 @@ def test_a_job_of_many_slots_costs_what_changes(monkeypatch: pytest.MonkeyPatch)
         next(view.jobs[JOB].open_indexes(), None)
     assert view.jobs[JOB].state() is JobState.COMPLETED
     assert len(derived) == 1000
+
+
+@given(st.integers(0, 1 << 16), st.booleans())
+def test_jobs_stand_in_the_order_of_their_first_births(seed: int, reverse: bool) -> None:
+    chance = Random(seed)
+    view, births = View(), list[tuple[Dot, Record]]()
+    for number in range(1, 30):
+        name = f"job-{chance.randrange(12)}"
+        body = {"job": named_job_id("default", name), "namespace": "default", "name": name}
+        record = Record(Kind.JOB_CREATED, Hlc(chance.randrange(40)), None, body)
+        births.append((Dot(ANN, 1, number), record))
+    for dot, record in births:
+        view.apply(dot, record)
+    if chance.random() < 0.5:
+        del view.jobs[chance.choice(list(view.jobs))]
+    places = sorted(((one.created_hlc, one.id) for one in view.jobs.values()), reverse=reverse)
+    assert [(one.created_hlc, one.id) for one in view.by_creation(reverse=reverse)] == places
+    after = (chance.randrange(40), chance.choice(sorted(view.jobs)))
+    beyond = [one for one in places if (one < after if reverse else one > after)]
+    found = view.by_creation(after=after, reverse=reverse)
+    assert [(one.created_hlc, one.id) for one in found] == beyond

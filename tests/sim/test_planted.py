@@ -11,6 +11,7 @@ import pytest
 import mesh.member.absence
 import mesh.member.compute
 import mesh.member.seen
+import scheduler.attempts
 import scheduler.reconcile
 import scheduler.slots
 from mesh.member.absence import Absence
@@ -168,7 +169,7 @@ def test_a_stop_that_loses_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_end_that_does_not_stick_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler.slots, "join_key", lambda state, epoch, seq: (0, epoch, seq))
+    monkeypatch.setattr(scheduler.attempts, "join_key", lambda state, epoch, seq: (0, epoch, seq))
     _find(Outcome.WRONG, "I", seeds=200, require=(*REQUIRED, Fault.OLD_DISK))
 
 

@@ -48,6 +48,11 @@ class PrivateEngine:
         self.socket = folder / "docker.sock"
 
     @property
+    def inside(self) -> list[str]:
+        """Before a command that is to run in its network."""
+        return ["nsenter", f"--net=/run/netns/{self._namespace}"]
+
+    @property
     def host(self) -> str:
         """As DOCKER_HOST wants it."""
         return f"unix://{self.socket}"
@@ -62,7 +67,7 @@ class PrivateEngine:
     def start(self) -> None:
         """Start it, also after it was killed, and wait until it answers."""
         self._forget_the_dead()
-        command = ["nsenter", f"--net=/run/netns/{self._namespace}", "dockerd"]
+        command = [*self.inside, "dockerd", "--max-download-attempts", "1"]
         command += ["--data-root", f"{self._folder}/root", "--exec-root", f"{self._folder}/exec"]
         command += ["--pidfile", f"{self._folder}/pid", "--host", self.host]
         command += ["--bip", "10.97.0.1/24", "--live-restore" if self._live_restore else "--debug"]
@@ -110,11 +115,11 @@ class PrivateEngine:
         command = self._docker(
             "import", "--change", 'CMD ["/bin/sh"]', "--change", "ENV PATH=/bin", "-", name
         )
-        subprocess.run(command, input=_busybox(), check=True, capture_output=True)
+        subprocess.run(command, input=busybox(), check=True, capture_output=True)
 
     def load_image(self, name: str, *, architecture: str) -> None:
         """Load an image that says it is for this kind of machine."""
-        layer = _busybox()
+        layer = busybox()
         config = {
             "os": "linux",
             "architecture": architecture,
@@ -159,7 +164,7 @@ def private_engine(folder: Path, *, live_restore: bool = False) -> Iterator[Priv
         engine.unmake()
 
 
-def _busybox() -> bytes:
+def busybox() -> bytes:
     """A root file system in a tar file."""
     path = shutil.which("busybox")
     assert path is not None, "checked before anything starts"

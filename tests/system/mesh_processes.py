@@ -62,7 +62,9 @@ class Answer(NamedTuple):
     """The JSON document; the bytes where the answer is none."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """One connection to a node's socket."""
+
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=PATIENCE_S)
         self._path = path
@@ -90,7 +92,7 @@ class Api:
         if headers is None:
             headers = JSON_HEADERS
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection = _UnixConnection(self._socket_path)
+        connection = UnixConnection(self._socket_path)
         try:
             try:
                 connection.request(method, path, data, dict(headers))
@@ -260,10 +262,14 @@ class Node:
         self.data_dir = folder / name
         self.log_path = folder / f"{name}.log"
         self._secret = secret
+        self.elsewhere = bool(prefix)
+        """It may be on a network that this process is not on: only its socket can be reached."""
         self._command = [*prefix, sys.executable, "-m", "mesh", "join", "--name", name]
         self._command += ["--data-dir", str(self.data_dir), "--api", "127.0.0.1:0"]
         self._command += [*(("--bind", bind) if bind else ()), *options]
         self._started: list[subprocess.Popen[bytes]] = []
+        self.started_s = 0.0
+        """Wall time of the latest start."""
         self._begun: list[subprocess.Popen[str]] = []
         self._workers: list[psutil.Process] = []
 
@@ -271,6 +277,7 @@ class Node:
         """Begin; `ready` tells when it answers."""
         (self.data_dir / "node.json").unlink(missing_ok=True)
         environment = clean_environment()
+        self.started_s = time.time()
         if self._secret:
             environment["BACALHAU_MESH_LAB"] = self._secret
         with open(self.log_path, "ab") as log:

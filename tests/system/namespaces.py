@@ -73,3 +73,54 @@ class TwoHosts:
     def mend(self) -> None:
         """The cable carries again."""
         _ip("-n", self.names[0], "link", "set", self._ends[0], "up")
+
+
+class SwitchedHosts:
+    """Hosts 10.78.0.1 and up, on one switch from the start; each can be made to fall silent."""
+
+    def __init__(self, count: int) -> None:
+        token = secrets.token_hex(3)
+        self._switch = f"mesh-s-{token}"
+        self.names = [f"mesh-{number}-{token}" for number in range(count)]
+        self._token = token
+        self._stack = ExitStack()
+
+    def __enter__(self) -> SwitchedHosts:
+        try:
+            for name in (self._switch, *self.names):
+                _ip("netns", "add", name)
+                self._stack.callback(_ip, "netns", "del", name)
+                _ip("-n", name, "link", "set", "lo", "up")
+            # Without a querier a switch that listens to joins drops mDNS after a while.
+            bridge = ("add", "switch", "type", "bridge", "mcast_snooping", "0")
+            _ip("-n", self._switch, "link", *bridge)
+            _ip("-n", self._switch, "link", "set", "switch", "up")
+            for number, name in enumerate(self.names):
+                self._plug_in(number, name)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def inside(self, host: int) -> Sequence[str]:
+        """What a command begins with to run on a host."""
+        return ("ip", "netns", "exec", self.names[host])
+
+    def silence(self, host: int) -> None:
+        """Nothing comes in or goes out, nobody is told, and all that runs there runs on."""
+        for chain, link in (("INPUT", "-i"), ("OUTPUT", "-o")):
+            rule = ("iptables", "-w", "-I", chain, "!", link, "lo", "-j", "DROP")
+            done = subprocess.run([*self.inside(host), *rule], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+
+    def _plug_in(self, number: int, name: str) -> None:
+        here, there = f"h{number}{self._token}", f"p{number}{self._token}"
+        _ip("link", "add", here, "type", "veth", "peer", "name", there)
+        _ip("link", "set", here, "netns", name)
+        _ip("link", "set", there, "netns", self._switch)
+        _ip("-n", self._switch, "link", "set", there, "master", "switch", "up")
+        _ip("-n", name, "address", "add", f"10.78.0.{number + 1}/24", "dev", here)
+        _ip("-n", name, "link", "set", here, "up")

@@ -16,7 +16,18 @@ CORE_FILES = (
     "storage/digest.py",
     "mesh/trust.py",
     "mesh/edge/documents.py",
+    "mesh/edge/feed.py",
+    "mesh/edge/feed_gather.py",
+    "mesh/edge/feed_make.py",
+    "mesh/edge/feed_reader.py",
+    "mesh/edge/feed_rows.py",
     "mesh/edge/render.py",
+    "mesh/edge/render_columns.py",
+    "mesh/edge/render_details.py",
+    "mesh/edge/render_hints.py",
+    "mesh/edge/render_rows.py",
+    "mesh/edge/render_times.py",
+    "mesh/edge/render_top.py",
 )
 SHELLS_IN_CORE_ROOMS = ("sim/__main__.py", "sim/report.py")
 

@@ -35,7 +35,7 @@ IMPURE_IMPORTS = {
 }  # fmt: skip
 
 HEAVY = {
-    "trio", "httpx", "docker", "wasmtime", "zeroconf", "typer", "hypercorn", "starlette",
+    "trio", "httpx", "docker", "wasmtime", "zeroconf", "typer", "h11", "wsproto", "starlette",
     "cryptography", "sqlite3", "asyncio", "anyio", "websockets", "psutil", "pydantic",
 }  # fmt: skip
 

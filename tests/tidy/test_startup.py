@@ -16,7 +16,7 @@ from tests.tidy import places
 
 # A command of the client: one HTTP request, one table.
 NOT_FOR_CLIENTS = {
-    "httpx", "httpx2", "trio", "anyio", "pycrdt", "docker", "wasmtime", "zeroconf", "hypercorn",
+    "httpx", "httpx2", "trio", "anyio", "pycrdt", "docker", "wasmtime", "zeroconf", "h11",
     "starlette", "cryptography", "pydantic", "textual", "asyncio", "ruamel",
 }  # fmt: skip
 # A node: 25 MB and 140 ms are saved by these alone.

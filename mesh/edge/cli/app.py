@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
-from mesh.edge.cli import jobs, nodes, run, start, versions
-from mesh.edge.cli.errors import CommandFailed, Exit, report
+from mesh.edge.cli import completion, events, jobs, nodes, page, run, start, top, versions
+from mesh.edge.cli.errors import CommandFailed, Exit, bad_input, report
+from mesh.edge.cli.examples import with_examples
 from mesh.edge.cli.options import ClientCommand
 from mesh.edge.cli.runflags import WaitingCommand
 
-PROGRAM = "bacalhau-mesh"
+PROGRAM = completion.PROGRAM
 
 app = typer.Typer(
     name=PROGRAM,
@@ -34,18 +37,44 @@ app.add_typer(jobs.job, name="job")
 app.add_typer(nodes.node, name="node")
 app.add_typer(nodes.agent, name="agent")
 app.add_typer(nodes.faults, name="faults")
+app.command("page")(page.page)
+app.command("top", cls=ClientCommand)(top.top)
+app.command("events", cls=ClientCommand)(events.events)
 app.command("version", cls=ClientCommand)(nodes.version)
+app.command("completion")(completion.completion)
 
 # Bacalhau's flags are Go's, which take a value: `--wait=false`.
 GO_FLAGS = {"--wait=false": "--no-wait", "--wait=true": "--wait"}
 
 
+def command_tree() -> Any:
+    """All commands, each with its example."""
+    return with_examples(typer.main.get_command(app))
+
+
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Errors are told on stderr in a sentence and a hint."""
     try:
-        app([GO_FLAGS.get(one, one) for one in arguments], prog_name=PROGRAM)
+        tree = command_tree()
+        if completion.VARIABLE in os.environ:
+            from typer.completion import completion_init  # type: ignore[attr-defined]
+
+            completion_init()
+        _refuse_misplaced(tree, arguments)
+        words = [GO_FLAGS.get(one, one) for one in arguments]
+        tree(words, prog_name=PROGRAM, complete_var=completion.VARIABLE)
     except CommandFailed as failure:
         return report(failure)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(Exit.DONE)
     return int(Exit.DONE)
+
+
+def _refuse_misplaced(tree: Any, arguments: Sequence[str]) -> None:
+    """`job top` is no command, but `top` is one: the nearest word in the group would mislead."""
+    group, word = (*arguments[:2], "", "")[:2]
+    inner = getattr(tree.commands.get(group), "commands", None)
+    if inner is not None and word in tree.commands and word not in inner:
+        raise bad_input(
+            f"there is no command '{group} {word}'", f"Did you mean '{PROGRAM} {word}'?"
+        )

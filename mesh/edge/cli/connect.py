@@ -7,10 +7,10 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from mesh.edge.cli.errors import CommandFailed, Exit
@@ -59,7 +59,7 @@ def choose_endpoint(
         return _address(host, port_text)
     named = environment.get("BACALHAU_MESH_API", "")
     if named and not data_dir:
-        return _address(named, "")
+        return _address(named.split(",")[0].strip(), "")
     folder = data_dir or environment.get("BACALHAU_MESH_DATA_DIR", "")
     socket_path = _socket_of(Path(folder or "~/.bacalhau-mesh").expanduser())
     if socket_path:
@@ -71,6 +71,15 @@ def choose_endpoint(
             f"Start one with: bacalhau-mesh join --data-dir {data_dir}",
         )
     return Endpoint()
+
+
+def other_endpoints(environment: Mapping[str, str] = os.environ) -> list[Endpoint]:
+    """Where else to ask: BACALHAU_MESH_API may name several nodes, with commas between.
+
+    A node's API is on its own loopback, so the mesh itself does not tell where the others' are.
+    """
+    named = environment.get("BACALHAU_MESH_API", "").split(",")
+    return [_address(one.strip(), "") for one in named if one.strip()]
 
 
 def _address(host: str, port_text: str) -> Endpoint:
@@ -130,6 +139,15 @@ class WaitedTooLong(Exception):
     """The deadline of a wait passed."""
 
 
+class Frame(NamedTuple):
+    """One server-sent event."""
+
+    id: str
+    """The latest that the feed named; "" if it has none."""
+    event: str
+    data: Any
+
+
 class NodeApi:
     """Calls to one node. Every method raises CommandFailed with a sentence when it cannot."""
 
@@ -180,10 +198,33 @@ class NodeApi:
 
         `deadline_s` is of `time.monotonic`; WaitedTooLong when it passes first.
         """
-        with self._opened("GET", path, query) as response:
+        for frame in self.frames(path, query, deadline_s=deadline_s):
+            yield frame.data
+
+    def frames(
+        self,
+        path: str,
+        query: Query | None = None,
+        *,
+        last_id: str = "",
+        deadline_s: float,
+        opened: Callable[[], None] = lambda: None,
+    ) -> Iterator[Frame]:
+        """As `events`, with the name and the id of each; after the one with `last_id` where the
+        node still has what came then. `opened` is called once the node has agreed."""
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        name, number = "", last_id
+        with self._opened("GET", path, query, headers=headers) as response:
+            opened()
             while line := self._readline(response, deadline_s):
-                if line.startswith(b"data: "):
-                    yield json.loads(line[6:])
+                key, _, value = line.rstrip(b"\r\n").partition(b": ")
+                if key == b"data":
+                    yield Frame(number, name, json.loads(value))
+                    name = ""
+                elif key == b"event":
+                    name = value.decode()
+                elif key == b"id":
+                    number = value.decode()
 
     def _json(
         self,

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
-from mesh.edge.cli.app import PROGRAM, app
+from mesh.edge.cli.app import PROGRAM, command_tree
 from mesh.edge.cli.errors import Exit
 
 INTRODUCTION = f"""# The command line
@@ -27,8 +25,7 @@ on `--data-dir` (`~/.bacalhau-mesh` if not given), `127.0.0.1:1234`.
 
 def cli_page() -> str:
     """The page."""
-    command: Any = typer.main.get_command(app)
-    return INTRODUCTION + "".join(_sections(command, PROGRAM))
+    return INTRODUCTION + "".join(_sections(command_tree(), PROGRAM))
 
 
 def _sections(command: Any, path: str) -> Iterator[str]:
@@ -41,7 +38,8 @@ def _sections(command: Any, path: str) -> Iterator[str]:
 
 
 def _section(command: Any, path: str) -> str:
-    lines = [f"\n## {path}\n", str(command.help).strip(), ""]
+    help_text = str(command.help).replace("\b\nExample: ", "    ", 1).strip("\n")
+    lines = [f"\n## {path}\n", help_text, ""]
     for parameter in command.params:
         names = ", ".join([*parameter.opts, *parameter.secondary_opts])
         if parameter.param_type_name == "argument":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,13 @@ from mesh.edge.cli.options import (
     NamespaceOption,
     Output,
     OutputOption,
+    WideOption,
     connect,
+    job_names,
     parameters,
     say,
     show,
+    show_table,
 )
 from mesh.edge.cli.paths import job_path, mesh_job_path
 from mesh.edge.cli.run import JOBS, job_run
@@ -49,6 +53,7 @@ def job_list(
     order_reversed: Annotated[
         bool, typer.Option("--order-reversed", help="Oldest first; newest first if not given.")
     ] = False,
+    wide: WideOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List jobs, the newest first."""
@@ -62,7 +67,7 @@ def job_list(
     )
     answer = connect(ctx).get(JOBS, query)
     jobs = answer["Items"]
-    show(jobs, output, lambda width: render.job_table(jobs, width))
+    show_table(jobs, output, lambda now_ms: render.job_table(jobs, now_ms), wide=wide)
     if answer["NextToken"] and output is Output.TABLE:
         say(f"More with: bacalhau-mesh job list --next-token {answer['NextToken']}")
 
@@ -72,12 +77,14 @@ def job_describe(
     ctx: typer.Context,
     job_id: JobArgument,
     namespace: NamespaceOption = "",
+    wide: WideOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show a job with its executions, its history and the end of its output."""
     query = parameters(include="executions,history", namespace=namespace)
     answer = connect(ctx).get(job_path(job_id), query)
-    show(answer, output, lambda width: render.describe(answer, width))
+    now_ms = None if wide else time.time_ns() // 1_000_000
+    show(answer, output, lambda width: render.describe(answer, width, now_ms))
 
 
 @job.command("explain", cls=ClientCommand)
@@ -90,6 +97,21 @@ def job_explain(
     """Say why a job runs where it runs, or why it waits."""
     answer = connect(ctx).get(mesh_job_path(job_id, "explain"), parameters(namespace=namespace))
     show(answer, output, lambda _: render.explain_text(answer))
+
+
+@job.command("story", cls=ClientCommand)
+def job_story(
+    ctx: typer.Context,
+    job_id: JobArgument,
+    wide: WideOption = False,
+    namespace: NamespaceOption = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Tell everything that happened to a job: what, where, when and because of what."""
+    from mesh.edge.render_story import story_text
+
+    answer = connect(ctx).get(mesh_job_path(job_id, "story"), parameters(namespace=namespace))
+    show(answer, output, lambda width: story_text(answer, width, wide=wide))
 
 
 @job.command("logs", cls=ClientCommand)
@@ -115,8 +137,6 @@ def job_logs(
 
     With -f as it comes, from whatever node runs it, until the job is over.
     """
-    import time
-
     from mesh.edge.cli.loglines import copy_logs, parse_since
 
     copy_logs(
@@ -151,7 +171,9 @@ def job_stop(
 ResultArgument = Annotated[
     str,
     typer.Argument(
-        metavar="ID[/PATH]", help="A job's id, the beginning of one, or its name; what of it."
+        metavar="ID[/PATH]",
+        help="A job's id, the beginning of one, or its name; what of it.",
+        autocompletion=job_names,
     ),
 ]
 ExecutionOption = Annotated[
@@ -190,6 +212,7 @@ def job_ls(
     execution_id: ExecutionOption = "",
     everything: AllOption = False,
     namespace: NamespaceOption = "",
+    wide: WideOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List what a job's executions left."""
@@ -197,7 +220,7 @@ def job_ls(
 
     wish = Wish(*parse_target(target), execution_id, everything, namespace)
     items = list_results(connect(ctx), wish)
-    show(items, output, lambda width: render.result_table(items, width))
+    show_table(items, output, lambda now_ms: render.result_table(items, now_ms), wide=wide)
 
 
 @job.command("wait", cls=ClientCommand)

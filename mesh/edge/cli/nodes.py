@@ -1,4 +1,4 @@
-"""`node list | describe`, `faults cut | heal`, `agent alive`, `version`."""
+"""The groups `node`, `faults` and `agent`, and `version`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import typer
 from mesh.edge import render
 from mesh.edge.cli.options import (
     ClientCommand,
+    NodeArgument,
     Output,
     OutputOption,
+    WideOption,
     connect,
     parameters,
     show,
+    show_table,
 )
 
 FAULTS = "/api/v1/mesh/faults"
@@ -33,20 +36,19 @@ def node_list(
     filter_status: Annotated[
         str, typer.Option("--filter-status", help="connected or disconnected.")
     ] = "",
+    wide: WideOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the members as the asked node sees them: capacities are free / all."""
     query = parameters(**{"labels": labels, "filter-status": filter_status})
     nodes = connect(ctx).get("/api/v1/orchestrator/nodes", query)["Nodes"]
-    show(nodes, output, lambda width: render.node_table(nodes, width))
+    show_table(nodes, output, lambda now_ms: render.node_table(nodes, now_ms), wide=wide)
 
 
 @node.command("describe", cls=ClientCommand)
 def node_describe(
     ctx: typer.Context,
-    node_id: Annotated[
-        str, typer.Argument(metavar="ID|NAME", help="A node's id, the beginning of one, or a name.")
-    ],
+    node_id: NodeArgument,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show a node: what it offers, what it runs and refused, what it sends."""
@@ -54,6 +56,53 @@ def node_describe(
 
     answer = connect(ctx).get(f"/api/v1/mesh/nodes/{quote(node_id, safe='')}")
     show(answer, output, lambda width: describe_node(answer, width))
+
+
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for people who look at it.")]
+
+
+@node.command("cordon", cls=ClientCommand)
+def node_cordon(ctx: typer.Context, node_id: NodeArgument, reason: ReasonOption = "") -> None:
+    """Give a node no new work. What runs or waits there goes on."""
+    from mesh.edge.cli.intents import say_intent, set_intent
+
+    say_intent(set_intent(connect(ctx), node_id, "cordoned", reason))
+
+
+@node.command("uncordon", cls=ClientCommand)
+def node_uncordon(ctx: typer.Context, node_id: NodeArgument, reason: ReasonOption = "") -> None:
+    """Let a node take work again, after a cordon or a drain."""
+    from mesh.edge.cli.intents import say_intent, set_intent
+
+    say_intent(set_intent(connect(ctx), node_id, "", reason))
+
+
+@node.command("drain", cls=ClientCommand)
+def node_drain(
+    ctx: typer.Context,
+    node_id: NodeArgument,
+    reason: ReasonOption = "",
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="TIME", help="How long what runs may go on.")
+    ] = "10m",
+    now: Annotated[bool, typer.Option("--now", help="Move what runs at once.")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Do not wait until the node is empty.")
+    ] = False,
+) -> None:
+    """Empty a node. It gets no new work, and what waits there goes elsewhere.
+
+    What runs may end until the time is over; then it is stopped and placed elsewhere too, which
+    costs its job no retry.
+    """
+    from mesh.edge.cli.intents import parse_duration_s, say_intent, set_intent, wait_until_empty
+
+    deadline_s = 0 if now else parse_duration_s(timeout)
+    api = connect(ctx)
+    answer = set_intent(api, node_id, "draining", reason, deadline_s)
+    say_intent(answer)
+    if not no_wait:
+        wait_until_empty(api, answer["NodeID"], deadline_s)
 
 
 @faults.command("cut", cls=ClientCommand)

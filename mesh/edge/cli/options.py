@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from mesh.edge.cli.errors import bad_input
+
 if TYPE_CHECKING:
     from mesh.edge.cli.connect import NodeApi
+    from mesh.edge.render import Table
 
+FORMULA_SIGNS = ("=", "+", "-", "@")
 NARROW, WIDE = 80, 100_000
 """Columns where the terminal does not say, and where there is none."""
 
@@ -26,15 +31,48 @@ class Output(str, Enum):
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+    CSV = "csv"
 
 
 OutputOption = Annotated[Output, typer.Option("--output", help="How the answer is shown.")]
+WideOption = Annotated[
+    bool, typer.Option("--wide", help="Whole ids, exact times in UTC, and every column.")
+]
 NamespaceOption = Annotated[
     str,
     typer.Option("--namespace", help="Where a job's name is looked up; 'default' if not given."),
 ]
+
+
+def job_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What a shell may complete a job's id or name to."""
+    from mesh.edge.cli.completion import jobs_that_begin
+
+    return jobs_that_begin(ctx, incomplete)
+
+
+def node_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What a shell may complete a node's id or name to."""
+    from mesh.edge.cli.completion import nodes_that_begin
+
+    return nodes_that_begin(ctx, incomplete)
+
+
 JobArgument = Annotated[
-    str, typer.Argument(metavar="ID|NAME", help="A job's id, the beginning of one, or its name.")
+    str,
+    typer.Argument(
+        metavar="ID|NAME",
+        help="A job's id, the beginning of one, or its name.",
+        autocompletion=job_names,
+    ),
+]
+NodeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID|NAME",
+        help="A node's id, the beginning of one, or its name.",
+        autocompletion=node_names,
+    ),
 ]
 
 
@@ -112,13 +150,43 @@ def connect(ctx: typer.Context) -> NodeApi:
 
 
 def show(document: Any, output: Output, as_text: Callable[[int], str]) -> None:
-    """Print an answer; `as_text` gets the columns there are."""
+    """Print an answer; `as_text` gets the columns there are. CommandFailed for CSV: no table."""
     if output is Output.JSON:
         print(json.dumps(document, indent=2))
     elif output is Output.YAML:
         sys.stdout.write(yaml_text(document))
+    elif output is Output.CSV:
+        raise bad_input("this answer is no table", "Use --output json or --output yaml")
     else:
         print(as_text(columns()))
+
+
+def show_table(
+    document: Any,
+    output: Output,
+    make: Callable[[int | None], Table],
+    *,
+    wide: bool = False,
+) -> None:
+    """Print a list; `make` gets the time now in ms, or None for whole ids and exact times."""
+    if output is Output.CSV:
+        print_csv(make(None))
+        return
+    now_ms = None if wide else time.time_ns() // 1_000_000
+    show(document, output, lambda width: make(now_ms).text(width))
+
+
+def print_csv(table: Table) -> None:
+    """A table for a spreadsheet. A cell that one would take for a formula gets an apostrophe."""
+    import csv
+
+    from mesh.edge.render import plain
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table.headers)
+    for row in table.rows:
+        cells = [plain(cell) for cell in row]
+        writer.writerow([f"'{one}" if one.startswith(FORMULA_SIGNS) else one for one in cells])
 
 
 def columns() -> int:

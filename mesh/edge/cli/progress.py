@@ -97,6 +97,11 @@ def wait_for_job(
             Exit.WAITED_TOO_LONG,
             f"Look again with: bacalhau-mesh job describe {render.short_id(job)}",
         ) from None
+    except CommandFailed as failure:
+        if failure.code is not Exit.NO_NODE:
+            raise
+        message = f"{failure.message}; {render.short_id(job)} goes on"
+        raise CommandFailed(message, failure.code, failure.hint) from None
     except KeyboardInterrupt:
         say(f"\nThe job goes on. Stop it with: bacalhau-mesh job stop {render.short_id(job)}")
         raise
@@ -107,6 +112,23 @@ def wait_for_job(
             "Ask again, also at another node",
         )
     return last
+
+
+def wait_until_begun(api: NodeApi, job: str, *, timeout_s: float) -> None:
+    """Say why a job waits, until something of it has begun, it is over, or time is up."""
+    told = ""
+    deadline_s = time.monotonic() + timeout_s
+    try:
+        for change in api.events(mesh_job_path(job, "follow"), {}, deadline_s=deadline_s):
+            state = change["Job"]["State"]
+            if state["StateType"] not in ("Pending", "Queued"):
+                return
+            reason = render.plain(state.get("Message", ""))
+            if reason and reason != told:
+                say(f"{state['StateType'].lower()}: {reason}")
+                told = reason
+    except WaitedTooLong:
+        return  # who waits for the output after this says so
 
 
 def final_code(job: Any) -> Exit:

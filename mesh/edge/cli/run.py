@@ -214,13 +214,19 @@ def _submit(api: NodeApi, document: Document, *, id_only: bool, force: bool) -> 
 
 def wait_until_over(api: NodeApi, job: str, waiting: Waiting) -> Exit:
     """Show what becomes of the job until it is over; the exit code that it deserves."""
-    from mesh.edge.cli.progress import final_code, final_sentence, wait_for_job
+    from mesh.edge.cli.progress import (
+        final_code,
+        final_sentence,
+        wait_for_job,
+        wait_until_begun,
+    )
 
     begun_s = time.monotonic()
     if waiting.follow:
         from mesh.edge.cli.loglines import copy_logs
 
         try:
+            wait_until_begun(api, job, timeout_s=waiting.timeout_s)
             copy_logs(api, job, follow=True, timeout_s=waiting.timeout_s)
         except CommandFailed as failure:
             if failure.code is not Exit.JOB_FAILED:

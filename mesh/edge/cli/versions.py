@@ -12,9 +12,10 @@ from mesh.edge.cli.options import (
     NamespaceOption,
     Output,
     OutputOption,
+    WideOption,
     connect,
     parameters,
-    show,
+    show_table,
 )
 from mesh.edge.cli.paths import job_path
 from mesh.edge.cli.run import job_as_stored, wait_until_over
@@ -45,7 +46,7 @@ def job_versions(
         for one in versions
     ]
     headers = ("VERSION", "CHANGED", "STATE", "COMMENT")
-    show(versions, output, lambda width: render.table(headers, rows, width))
+    show_table(versions, output, lambda _: render.Table(headers, rows))
 
 
 def job_history(
@@ -57,6 +58,7 @@ def job_history(
         str, typer.Option("-e", "--execution-id", help="Of this execution alone.")
     ] = "",
     namespace: NamespaceOption = "",
+    wide: WideOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what happened to a job, line by line."""
@@ -75,7 +77,7 @@ def job_history(
         if not page["Items"] or not page["NextToken"]:
             break
         token = page["NextToken"]
-    show(items, output, lambda width: render.history_table(items, width))
+    show_table(items, output, lambda now_ms: render.history_table(items, now_ms), wide=wide)
 
 
 def job_executions(
@@ -84,6 +86,7 @@ def job_executions(
     version: VersionOption = 0,
     all_versions: AllVersions = False,
     namespace: NamespaceOption = "",
+    wide: WideOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the executions of a job."""
@@ -93,7 +96,9 @@ def job_executions(
         namespace=namespace,
     )
     executions = connect(ctx).get(job_path(job_id, "executions"), query)["Items"]
-    show(executions, output, lambda width: render.execution_table(executions, width))
+    show_table(
+        executions, output, lambda now_ms: render.execution_table(executions, now_ms), wide=wide
+    )
 
 
 def job_rerun(

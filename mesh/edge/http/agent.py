@@ -76,7 +76,7 @@ async def log_in(request: Request) -> Response:
 
 
 async def to_version(request: Request) -> Response:
-    """Old addresses of the version."""
+    """An old address of the version."""
     return RedirectResponse("/api/v1/agent/version", status_code=301)
 
 
@@ -86,7 +86,6 @@ async def to_alive(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/", to_version),
     Route("/version", to_version),
     Route("/livez", to_alive),
     Route("/api/v1/agent/alive", alive),

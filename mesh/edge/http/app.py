@@ -1,62 +1,67 @@
-"""The API as one ASGI application: the router, and the envelope around every request."""
+"""The API as one ASGI application: what every request and every answer gets."""
 
 from __future__ import annotations
 
 import logging
 import platform
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.datastructures import Headers, State
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import Message, Receive, Scope, Send
 
 from mesh.edge import node_documents
-from mesh.edge.http import agent, history, jobs, logs, members, mesh, nodes, openapi
+from mesh.edge.http import agent, history, jobs, logs, members, mesh, nodes, openapi, page, story
+from mesh.edge.http.client_version import HEADER as VERSION_HEADER
+from mesh.edge.http.client_version import version_answer
+from mesh.edge.http.dispatch import Dispatch
 from mesh.edge.http.errors import API_COMPONENT, Refused, error_response, refused_response
+from mesh.edge.http.modules import Modules
 from mesh.member.commands import Problem
 from mesh.node.doors import Doors
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 GO_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 MAX_REQUEST_ID_CHARS = 128
+Foreign = Callable[[Headers, Scope], Problem | None]
+"""Why a request is not to be served, by its headers and where it came in; None to serve it."""
 
 log = logging.getLogger("mesh.edge.http")
 
 
-def make_app(doors: Doors) -> ASGIApp:
+def make_app(doors: Doors) -> Api:
     """The API over one node's doors."""
-    app = Starlette(
-        routes=[
-            *(*agent.ROUTES, *jobs.ROUTES, *history.ROUTES, *logs.ROUTES, *nodes.ROUTES),
-            *(*mesh.ROUTES, *members.ROUTES, *openapi.ROUTES),
-        ],
-        exception_handlers={
-            Refused: refused_response,
-            HTTPException: refused_response,
-            Exception: _our_own_error,
-        },
+    routes = (
+        *(*agent.ROUTES, *jobs.ROUTES, *history.ROUTES, *logs.ROUTES, *nodes.ROUTES),
+        *(*mesh.ROUTES, *members.ROUTES, *story.ROUTES, *openapi.ROUTES, *page.ROUTES),
     )
-    app.router.redirect_slashes = False
-    app.state.doors = doors
-    app.state.system = platform.system().lower()
-    app.state.machine = GO_MACHINES.get(platform.machine(), platform.machine())
-    return Envelope(app, doors, app.state.system, app.state.machine)
+    return Api(doors, routes)
 
 
-class Envelope:
-    """What every request gets: its id, a look at where it comes from, our headers, an answer.
+class Api:
+    """An ASGI application: each request gets its id, a look at where it comes from, an answer.
 
     A web page can send requests to a loopback address, and can give that address a name of its own;
     a browser then tells the page's origin or the page's host name: both are refused.
     """
 
-    def __init__(self, app: ASGIApp, doors: Doors, system: str, machine: str) -> None:
-        self._app = app
-        self._doors = doors
+    def __init__(
+        self, doors: Doors, routes: Sequence[BaseRoute], *, foreign: Foreign | None = None
+    ) -> None:
+        self.routes = routes
+        """What is served, for the document that describes it."""
+        system = platform.system().lower()
+        machine = GO_MACHINES.get(platform.machine(), platform.machine())
+        self.state = State(
+            {"doors": doors, "system": system, "machine": machine, "modules": Modules()}
+        )
+        self._foreign = foreign or (
+            lambda headers, _: foreign_problem(headers, doors.status.api_addresses)
+        )
+        self._dispatch = Dispatch(routes)
         headers = {
             "Vary": "Origin",
             "X-Bacalhau-Git-Version": node_documents.GIT_VERSION,
@@ -71,39 +76,52 @@ class Envelope:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
+        ours = [(b"x-request-id", request_id.encode("latin-1")), *self._headers]
         # The router matches what was sent, so that an escaped slash stays inside its id.
-        scope = {**scope, "path": _raw_path(scope), "mesh.request_id": request_id}
-        answered = False
+        scope = {**scope, "app": self, "path": _raw_path(scope)}
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal answered
-            if message["type"] == "http.response.body":
-                answered = not message.get("more_body", False)
-            if message["type"] == "http.response.start":
-                told = (b"x-request-id", request_id.encode("latin-1"))
-                message["headers"] = [*message.get("headers", ()), told, *self._headers]
+            if message["type"].endswith(".response.start"):
+                message["headers"] = [*message.get("headers", ()), *ours]
             await send(message)
 
-        problem = foreign_problem(headers, self._doors.status.api_addresses)
+        problem = self._foreign(headers, scope)
         if problem is not None:
-            response = error_response(problem, request_id)
-            await response(scope, receive, send_with_headers)
-            return
+            await error_response(problem, request_id)(scope, receive, send_with_headers)
+        elif outdated := version_answer(headers.get(VERSION_HEADER, ""), request_id):
+            await outdated(scope, receive, send_with_headers)
+        elif scope["type"] == "websocket":
+            await self._talk(scope, receive, send_with_headers, request_id)
+        else:
+            await self._answer(scope, receive, send_with_headers, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         try:
-            await self._app(scope, receive, send_with_headers)
+            response = await self._dispatch.answer(Request(scope, receive))
+        except Refused as refused:
+            response = refused_response(refused, request_id)
+        except ClientDisconnect:
+            return  # nobody is left to answer
         except Exception:
             log.exception("request %s failed", request_id)
-            if not answered:
-                raise
+            response = _our_own_error(request_id)
+        try:
+            await response(scope, receive, send)
+        except Exception:
+            log.exception("the answer to request %s failed", request_id)
+            raise
+
+    async def _talk(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        try:
+            await self._dispatch.talk(scope, receive, send)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            raise
 
 
-async def _our_own_error(request: Request, error: Exception) -> Response:
-    request_id = request.scope["mesh.request_id"]
+def _our_own_error(request_id: str) -> Response:
     problem = Problem(
         "InternalError",
         "this node met an error of its own and could not answer",
@@ -134,6 +152,12 @@ def foreign_problem(headers: Headers, api_addresses: Iterable[str]) -> Problem |
             f"the Host {host[:80]!r} is not one of this API's own",
             "Ask by 127.0.0.1, localhost or the address that the node's --api names",
         )
+    return foreign_origin(headers)
+
+
+def foreign_origin(headers: Headers) -> Problem | None:
+    """Why the page that a browser asks for is not one of this host; None when it is or none is."""
+    host = headers.get("host", "")
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != host.lower():
         return _forbidden(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import trio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -46,13 +46,11 @@ from mesh.member.commands import (
     SubmitJob,
     Submitted,
 )
-from mesh.node.doors import Doors
 from scheduler.constraints import parse_selector_untrusted
 from scheduler.errors import SelectorError, SpecError
+from scheduler.jobs import JobSpec
 from scheduler.spec import named_blobs, parse_job_untrusted
 
-PUSHED_BYTES = 1 << 20
-"""A spec and the modules it names travel with the job's birth up to this size together."""
 MAX_KEY_CHARS = 256
 EXECUTION_ORDERS = ("created_at", "modified_at", "create_time", "modify_time")
 INCLUDES = ("history", "executions")
@@ -70,14 +68,20 @@ async def submit(request: Request) -> Response:
         raise bad_request(f"the idempotency key is longer than {MAX_KEY_CHARS} characters")
     doors = doors_of(request)
     client = request.headers.get("x-bacalhau-instanceid", "")[:MAX_KEY_CHARS]
+    spec: JobSpec | None = None
+    blobs: tuple[bytes, ...] = ()
+    with contextlib.suppress(SpecError):  # the node says what is wrong with it
+        spec = parse_job_untrusted(document)
+        blobs = await request.app.state.modules.small_ones(doors, named_blobs(spec))
     reply = await doors.ask(
         SubmitJob(
             document,
             namespace=body_text(body, "Namespace"),
             key=key,
             submitter=client,
-            blobs=await _pushed_blobs(doors, document),
+            blobs=blobs,
             force=body_flag(body, "Force"),
+            spec=spec,
         )
     )
     submitted = expect(reply, Submitted)
@@ -123,18 +127,6 @@ def _job_of_body(body: Mapping[str, Any]) -> Any:
     if body.get("Job") is None:
         raise bad_request("the body has no Job", hint='Send {"Job": {...}}', code="ValidationError")
     return body["Job"]
-
-
-async def _pushed_blobs(doors: Doors, document: Any) -> tuple[bytes, ...]:
-    """Modules here that the job names, when they are small enough to travel with it."""
-    try:
-        digests = named_blobs(parse_job_untrusted(document))
-    except SpecError:
-        return ()  # the node says what is wrong with it
-    paths = [path for digest in digests if (path := doors.blob_path(digest)) is not None]
-    if not paths or sum(path.stat().st_size for path in paths) > PUSHED_BYTES:
-        return ()
-    return tuple([await trio.to_thread.run_sync(path.read_bytes) for path in paths])
 
 
 async def stop(request: Request) -> Response:

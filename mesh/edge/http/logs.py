@@ -7,10 +7,9 @@ for stderr. On the socket each is a text frame and has a newline after it; then 
 from __future__ import annotations
 
 import codecs
-import io
 import json
-from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import trio
@@ -20,6 +19,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mesh.edge.http.errors import Refused, bad_request
+from mesh.edge.http.kept_output import AWAY, REMOVED, kept_output, note
+from mesh.edge.http.last_lines import LastLines
 from mesh.edge.http.reading import (
     STILL_HERE_S,
     doors_of,
@@ -33,6 +34,7 @@ from mesh.edge.http.reading import (
 from mesh.member.commands import AttemptReading, JobReading
 from mesh.node.doors import BlobUnavailable, Doors
 from mesh.node.requests import LogPart
+from runtime.outputs import NOTE, STDERR, STDOUT
 from scheduler.ids import AttemptId, JobId
 from scheduler.jobs import AttemptState
 
@@ -42,6 +44,7 @@ WAIT_S = 5.0
 LOOK_AGAIN_S = 0.5
 """A node that has not begun an attempt, or cannot be reached, is asked so often: its records tell
 sooner when that changes."""
+STREAMS = (STDOUT, STDERR, NOTE)
 NEVER_RAN = (AttemptState.REFUSED, AttemptState.CANCELLED)
 Frame = dict[str, object]
 
@@ -197,16 +200,27 @@ async def _frames_of(
 ) -> AsyncIterator[Frame | None]:
     """The frames of one attempt. Raises Refused or BlobUnavailable."""
     # A character may be cut in two by the end of a chunk: each stream has its own decoder.
-    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (1, 2)}
+    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in STREAMS}
     last_lines = LastLines(wish.lines) if wish.lines else None
     offset = await _end_of(doors, attempt) if wish.tail else 0
     over = False
     while True:
         patient = wish.follow and not over and last_lines is None
-        part = await _read(doors, attempt, offset, wish, patient=patient)
+        try:
+            part = await _read(doors, attempt, offset, wish, patient=patient)
+        except BlobUnavailable:
+            if offset or wish.tail:
+                raise
+            async for frame in _kept_frames(doors, attempt, wish, AWAY.format(attempt.node_name)):
+                yield frame
+            return
         if part is None:
             return
         parts, offset, ended = part
+        if ended and not offset and not wish.since_ms and _printed(attempt):
+            async for frame in _kept_frames(doors, attempt, wish, REMOVED):
+                yield frame
+            return
         for stream, data in parts:
             if line := decoders[stream].decode(data):
                 if last_lines is not None:
@@ -227,6 +241,32 @@ async def _frames_of(
             yield None
 
 
+async def _kept_frames(
+    doors: Doors, attempt: AttemptReading, wish: _Wish, why: str
+) -> AsyncIterator[Frame]:
+    """The frames of an attempt out of its result, and first why. Raises BlobUnavailable."""
+    decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in STREAMS}
+    last_lines = LastLines(wish.lines) if wish.lines else None
+    told = False
+    async with aclosing(kept_output(doors, attempt, limit_bytes=CHUNK_BYTES)) as parts:
+        async for stream, data in parts:
+            if not told:
+                told = True
+                yield _line(2, note(why).decode())
+            line = decoders[stream].decode(data)
+            if last_lines is not None:
+                last_lines.add(stream, line)
+            elif line:
+                yield _line(stream, line)
+    for stream, line in () if last_lines is None else last_lines:
+        yield _line(stream, line)
+
+
+def _printed(attempt: AttemptReading) -> bool:
+    told = attempt.observation
+    return told.result is not None and bool(told.stdout_bytes or told.stderr_bytes)
+
+
 async def _read(
     doors: Doors, attempt: AttemptReading, offset: int, wish: _Wish, *, patient: bool
 ) -> LogPart | None:
@@ -242,7 +282,7 @@ async def _read(
                 since_ms=wish.since_ms,
             )
         except BlobUnavailable as error:
-            if not wish.follow:
+            if not wish.follow or attempt.observation.result is not None:
                 raise
             away = error
         job = await _every_attempt(doors, attempt.job)
@@ -285,30 +325,8 @@ def _reading(job: JobReading, attempt: AttemptReading) -> AttemptReading:
 
 
 def _line(stream: int, text: str) -> Frame:
-    return {"value": {"Type": stream, "Line": text}}
-
-
-class LastLines:
-    """The last lines of both streams together, in the order in which they began."""
-
-    def __init__(self, count: int) -> None:
-        self._lines: deque[tuple[int, list[str]]] = deque(maxlen=count)
-        self._open: dict[int, list[str]] = {}
-
-    def add(self, stream: int, text: str) -> None:
-        """More output: a line ends with its line feed, in whatever pieces it comes."""
-        for piece in io.StringIO(text, newline="\n"):
-            pieces = self._open.get(stream)
-            if pieces is None:
-                pieces = self._open[stream] = []
-                self._lines.append((stream, pieces))
-            pieces.append(piece)
-            if piece.endswith("\n"):
-                del self._open[stream]
-
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        for stream, pieces in self._lines:
-            yield stream, "".join(pieces)
+    """Remarks of the node's own (3) are shown among what went to stderr."""
+    return {"value": {"Type": min(stream, STDERR), "Line": text}}
 
 
 def _choose(job: JobReading, wish: _Wish) -> AttemptReading | None:

@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from mesh.edge import documents
+from mesh.edge.http import watch
 from mesh.edge.http.errors import API_COMPONENT, Refused, bad_request, not_found
 from mesh.edge.http.reading import (
     STILL_HERE_S,
@@ -35,12 +36,17 @@ from mesh.member.commands import (
 )
 from mesh.node.doors import BlobUnavailable, Doors
 from scheduler.ids import Digest, NodeId
+from scheduler.jobs import JobState
 from storage.archive import result_archive
 from storage.blobs import is_digest
 from storage.digest import Manifest, ManifestError, decode_manifest_untrusted
 
 MAX_BLOB_BYTES = 100 << 20
 """Far above any module; larger data are inputs of a job, not uploads."""
+
+
+WAITING_LOOK_S = 2.0
+"""How soon a new reason for waiting is told: it is no record, so nothing announces it."""
 
 
 # --- blobs ----------------------------------------------------------------------------------------
@@ -213,20 +219,33 @@ async def follow(request: Request) -> Response:
     return StreamingResponse(feed, media_type="text/event-stream", headers=headers)
 
 
+_LOOKED_AT_AGAIN = frozenset(one for one in JobState if one.terminal) | {
+    JobState.PENDING,
+    JobState.QUEUED,
+}
+"""Of these something changes that is no record: that it is settled, or why it waits."""
+
+
 async def _changes(
     doors: Doors, job: JobReading, *, until_settled: bool = False
 ) -> AsyncIterator[bytes]:
     told: dict[str, int] = {}
+    said = None
     while True:
-        changed = [one for one in job.attempts if told.get(one.id) != one.revision]
-        told |= {one.id: one.revision for one in changed}
-        names = await node_names(doors, (job,))
-        text = json.dumps(documents.change_document(job, changed, names), separators=(",", ":"))
-        yield f"event: job\ndata: {text}\n\n".encode()
+        news = (job.revision, job.settled, job.waiting)
+        if news == said:
+            yield b": still here\n\n"
+        else:
+            changed = [one for one in job.attempts if told.get(one.id) != one.revision]
+            told |= {one.id: one.revision for one in changed}
+            names = await node_names(doors, (job,))
+            text = json.dumps(documents.change_document(job, changed, names), separators=(",", ":"))
+            yield f"event: job\ndata: {text}\n\n".encode()
+            said = news
         if job.state.terminal and (job.settled or not until_settled):
             return
         # That a job is settled is no new revision of it: it may have come before we waited.
-        while not await _changed(doors, job) and not job.state.terminal:
+        while not await _changed(doors, job) and job.state not in _LOOKED_AT_AGAIN:
             yield b": still here\n\n"
         reply = await doors.ask(GetJob(job.id, job.namespace))
         if isinstance(reply, Problem):
@@ -235,7 +254,8 @@ async def _changes(
 
 
 async def _changed(doors: Doors, job: JobReading) -> bool:
-    with trio.move_on_after(STILL_HERE_S):
+    waits = job.state in (JobState.PENDING, JobState.QUEUED)
+    with trio.move_on_after(WAITING_LOOK_S if waits else STILL_HERE_S):
         await doors.wait_job_changed(job.id, job.revision)
         return True
     return False
@@ -283,4 +303,5 @@ ROUTES = [
     Route(f"{MESH}/jobs/{{id}}/results", job_results),
     Route(f"{MESH}/jobs/{{id}}/results/{{attempt}}.tar.gz", result_archive_of),
     Route(f"{MESH}/status", status),
+    *watch.ROUTES,
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -78,7 +79,9 @@ def find_node(nodes: Sequence[documents.Document], asked: str) -> documents.Docu
     exact = [one for one in nodes if asked in (one["Info"]["NodeID"], one["Mesh"]["Name"])]
     found = exact or [one for one in nodes if asked and one["Info"]["NodeID"].startswith(asked)]
     if not found:
-        raise not_found(f"node not found: {asked[:80]}", component=COMPONENT)
+        near = difflib.get_close_matches(asked, [one["Mesh"]["Name"] for one in nodes], 1)
+        hint = f"Did you mean {near[0]}?" if near else ""
+        raise not_found(f"node not found: {asked[:80]}", hint=hint, component=COMPONENT)
     if len(found) > 1:
         message = f"{len(found)} nodes go by {asked[:80]!r}"
         hint = "Give more of the id: " + ", ".join(one["Info"]["NodeID"] for one in found[:5])

@@ -52,7 +52,7 @@ def path_id(connection: HTTPConnection, name: str = "id") -> str:
 
 def base_url(connection: HTTPConnection) -> str:
     """Where this asker reached the API, so that addresses in answers work for it."""
-    return f"{connection.url.scheme}://{connection.headers.get('host', 'localhost')}"
+    return f"{connection.scope['scheme']}://{connection.headers.get('host', 'localhost')}"
 
 
 # --- query ----------------------------------------------------------------------------------------
@@ -222,6 +222,8 @@ async def find_job(
         all_versions=all_versions,
     )
     reply = await doors.ask(question)
+    if isinstance(reply, JobReading):
+        return reply
     with trio.move_on_after(UNKNOWN_JOB_WAIT_S):
         while isinstance(reply, Problem) and reply.status == 404:
             latest = await doors.ask(GetJob(job, namespace, attempts=False))

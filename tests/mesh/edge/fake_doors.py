@@ -20,6 +20,7 @@ from mesh.member.commands import (
     Explanation,
     GetJob,
     HistoryItem,
+    IntentTaken,
     JobReading,
     JobsPage,
     ListJobs,
@@ -28,14 +29,19 @@ from mesh.member.commands import (
     NodeWork,
     Problem,
     Reply,
+    SetIntent,
     StopJob,
     StopTaken,
+    Story,
     SubmitJob,
     Submitted,
+    TellStory,
 )
+from mesh.member.story import StoryItem
+from mesh.member.watched import Outline, ReadOutline, Tally, WatchCommand, Watched
 from mesh.node.doors import BlobUnavailable, Doors, NodeStatus
 from scheduler.errors import SpecError
-from scheduler.ids import AttemptId, Digest, JobId, NodeId, named_job_id, random_job_id
+from scheduler.ids import AttemptId, Digest, Dot, JobId, NodeId, named_job_id, random_job_id
 from scheduler.jobs import (
     AttemptState,
     DataEntry,
@@ -52,6 +58,19 @@ from scheduler.spec import parse_job_untrusted
 HERE = NodeId("n-" + "a" * 26)
 THERE = NodeId("n-" + "b" * 26)
 START_MS = 1_795_475_800_000
+RECORD = Dot(HERE, 1, 1)
+STORY_LINE = StoryItem(
+    seq=1,
+    kind="job_created",
+    time_ms=START_MS,
+    node=HERE,
+    node_name="here",
+    sentence="here took the job",
+    because="",
+    cause_seq=0,
+    depth=0,
+    attempt=None,
+)
 JOB: dict[str, Any] = {
     "Type": "batch",
     "Count": 1,
@@ -80,7 +99,7 @@ def job_reading(**changes: Any) -> JobReading:
         accepting_node=HERE,
         counts={"done": 0, "running": 0, "waiting": 1, "failed": 0},
         history=(
-            HistoryItem(1, "JobLevel", None, "Submission", "Job submitted", {}, START_MS, HERE),
+            HistoryItem(1, "JobLevel", None, "Submission", "Job submitted", {}, START_MS, RECORD),
         ),
     )
     return dataclasses.replace(job, **changes)
@@ -132,7 +151,10 @@ def finished(job: JobReading, result: Digest | None = None, **outcome: Any) -> J
         ("JobLevel", None, "State Update", "Completed", {"NewState": "Completed"}),
     ]
     items = [
-        HistoryItem(number, level, one, topic, message, details, START_MS + number, HERE)
+        HistoryItem(
+            *(number, level, one, topic, message, details, START_MS + number),
+            dot=Dot(HERE, 1, number),
+        )
         for number, (level, one, topic, message, details) in enumerate(happened, 2)
     ]
     succeeded = observation.state is AttemptState.SUCCEEDED
@@ -195,12 +217,17 @@ class FakeDoors(Doors):
         self.away: set[AttemptId] = set()
         """Attempts whose node cannot be reached."""
         self.facts: dict[NodeId, dict[str, int]] = {HERE: {"sent_per_hour_bytes": 1_500_000}}
+        self.intents: list[SetIntent] = []
         self.cuts: list[list[NodeId]] = []
         self.cut_off = None
+        self.feed = self.on_change = None
         self.broken = False
         self.outcome: Callable[[JobReading], JobReading] = lambda job: job
         """What becomes of a job the moment it is submitted."""
         self._changed = trio.Event()
+        self._unwatched = trio.Event()
+        self.waiting = 0
+        """Those who wait for news of a job."""
         self._random = Random(1)
         self.status = NodeStatus(
             node=HERE,
@@ -217,6 +244,13 @@ class FakeDoors(Doors):
         self.jobs[job.id] = job
         self._changed.set()
         self._changed = trio.Event()
+
+    async def read_watched(self, command: WatchCommand) -> Outline | Watched | Problem:
+        await trio.lowlevel.checkpoint()
+        if isinstance(command, ReadOutline):
+            return Outline((), ())
+        nodes = self.nodes if command.nodes is None else ()
+        return Watched(1, (), (), nodes, (), 0, Tally({}, 0, 0))
 
     async def ask(self, command: Command) -> Reply:
         await trio.lowlevel.checkpoint()
@@ -252,6 +286,12 @@ class FakeDoors(Doors):
                 return NodeWork(live, refused, {"capacity": 3})
             case ListNodes():
                 return self.nodes
+            case SetIntent(node, intent):
+                self.intents.append(command)
+                return IntentTaken(node, intent)
+            case TellStory(job, namespace):
+                found = self._find(job, namespace)
+                return found if isinstance(found, Problem) else Story(found, (STORY_LINE,))
             case ExplainJob(job, namespace):
                 found = self._find(job, namespace)
                 if isinstance(found, Problem):
@@ -268,7 +308,7 @@ class FakeDoors(Doors):
     def _submit(self, command: SubmitJob) -> Reply:
         self.submits.append(command)
         try:
-            spec = parse_job_untrusted(command.document)
+            spec = command.spec or parse_job_untrusted(command.document)
         except SpecError as error:
             return Problem("ValidationError", str(error), component="APIServer")
         if command.key in self.keys:
@@ -296,8 +336,20 @@ class FakeDoors(Doors):
         return Problem("NotFound", f"job not found: {job}", status=404)
 
     async def wait_job_changed(self, job: JobId, revision: int) -> None:
-        while (self.jobs[job].revision if job in self.jobs else 0) == revision:
-            await self._changed.wait()
+        self.waiting += 1
+        try:
+            while (self.jobs[job].revision if job in self.jobs else 0) == revision:
+                await self._changed.wait()
+        finally:
+            self.waiting -= 1
+            if not self.waiting:
+                self._unwatched.set()
+                self._unwatched = trio.Event()
+
+    async def nobody_waits(self) -> None:
+        """Returns once no feed waits for news any more."""
+        while self.waiting:
+            await self._unwatched.wait()
 
     def keep(self, content: bytes) -> Digest:
         digest = Digest(hashlib.sha256(content).hexdigest())

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import trio
 
-from mesh.member.commands import Command, GetJob, JobReading, Reply
-from mesh.member.events import CapacityMeasured
+from mesh.member.commands import Command, GetJob, JobReading, Problem, Reply
+from mesh.member.events import CapacityMeasured, Changed
+from mesh.member.watched import Outline, WatchCommand, Watched
 from mesh.node.doors import NodeStatus
 from scheduler.ids import JobId
 from scheduler.jobs import Resources
@@ -30,6 +31,8 @@ class MemberDoors(FakeDoors):
         super().__init__(folder)
         self.stage = stage or Stage("a")
         self.stage.tell("a", CAPACITY)
+        self._seen = 0
+        """Effects of the stage that were looked at."""
         self.status = NodeStatus(
             node=self.stage.id("a"),
             name="a",
@@ -41,14 +44,24 @@ class MemberDoors(FakeDoors):
             started_ms=START_MS,
         )
 
+    async def read_watched(self, command: WatchCommand) -> Outline | Watched | Problem:
+        await trio.lowlevel.checkpoint()
+        reply: Outline | Watched | Problem = self.stage.ask("a", command)
+        self.news()
+        return reply
+
     async def ask(self, command: Command) -> Reply:
         await trio.lowlevel.checkpoint()
-        reply = self.stage.ask("a", command)
+        reply: Reply = self.stage.ask("a", command)
         self.news()
         return reply
 
     def news(self) -> None:
-        """Wake those who wait for a job: they look whether it is theirs."""
+        """Wake those who wait for a job: they look whether it is theirs; and the feed."""
+        effects, self._seen = self.stage.performed[self._seen :], len(self.stage.performed)
+        for name, effect in effects:
+            if name == "a" and isinstance(effect, Changed) and self.on_change is not None:
+                self.on_change(effect)
         self._changed.set()
         self._changed = trio.Event()
 

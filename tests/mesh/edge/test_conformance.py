@@ -53,7 +53,6 @@ STATUSES = {
     "logs without upgrade": (400, "was an empty answer with status 200"),
     "wrong content type": (415, "the status was in the message only"),
     "id given": (200, "the job of this name was there from the cases before"),
-    "client version too old": (200, "old clients are answered too"),
 }
 """Where a mesh answers with another status on purpose, and why."""
 

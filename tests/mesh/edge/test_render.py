@@ -45,6 +45,9 @@ def test_plain(text: str, shown: str) -> None:
     assert render.plain(text) == shown
 
 
+NOW_MS = 1_790_000_000_000
+
+
 def test_a_table_gives_way_in_its_last_column() -> None:
     text = render.table(("A", "B"), [("one", "x" * 50), ("three", "y")], 30)
     assert text.splitlines() == ["A      B", "one    " + "x" * 22 + "…", "three  y"]
@@ -56,7 +59,7 @@ def test_wide_letters_take_two_columns() -> None:
 
 
 def test_a_narrow_terminal_is_no_error() -> None:
-    assert render.job_table([documents.job_document(job_reading())], 1)
+    assert render.job_table([documents.job_document(job_reading())]).text(1)
 
 
 def test_node_table() -> None:
@@ -64,7 +67,7 @@ def test_node_table() -> None:
         node_documents.node_document(one, system="linux", machine="amd64")
         for one in (node_detail(HERE, "here"), node_detail(THERE, "there"))
     ]
-    lines = render.node_table(nodes, 1000).splitlines()
+    lines = render.node_table(nodes, NOW_MS).text(1000).splitlines()
     assert "here (asked)" in lines[1]
     assert "1.5 / 2" in lines[1]
     assert "alive" in lines[2]
@@ -130,12 +133,21 @@ def test_describe(settled: bool, word: str) -> None:
 def test_of_several_results_of_one_part_one_counts() -> None:
     done = Observation(AttemptState.SUCCEEDED, exit_code=0)
     pair = [execution(observation=done, accepted=True), execution(observation=done)]
-    text = render.execution_table(pair, 1000)
+    text = render.execution_table(pair).text(1000)
     assert "completed, accepted" in text
     assert "completed, duplicate" in text
-    assert "accepted" not in render.execution_table(pair[:1], 1000)
+    assert "accepted" not in render.execution_table(pair[:1]).text(1000)
 
 
 def test_a_retry_is_told_as_such() -> None:
     line = render.execution_line(execution(number=2))
     assert line == "e-00000000 running on there (attempt 2)"
+
+
+def test_times_and_ids_are_short_for_people_and_whole_when_wide() -> None:
+    document = documents.job_document(job_reading())
+    created_ms = document["CreateTime"] // 1_000_000
+    short = render.job_table([document], created_ms + 185_000).rows[0]
+    whole = render.job_table([document]).rows[0]
+    assert short[:2] == ("3 min ago", document["ID"][:10])
+    assert whole[:2] == (render.show_time(document["CreateTime"]), document["ID"])

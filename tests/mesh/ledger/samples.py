@@ -96,7 +96,13 @@ def every_kind(author: NodeId, epoch: int) -> list[Record]:
         Kind.CERTIFICATE_ISSUED: {"certificate": b"DER"},
         Kind.MEMBER_REVOKED: {"node": OTHER, "cut_off": ((epoch, 4),), "reason": "stolen"},
         Kind.MEMBER_RETIRED: {"node": OTHER, "cut_off": ((epoch, 4),), "reason": "scrapped"},
-        Kind.NODE_INTENT: {"node": OTHER, "number": 1, "intent": "drain", "reason": "service"},
+        Kind.NODE_INTENT: {
+            "node": OTHER,
+            "number": 1,
+            "intent": "drain",
+            "reason": "service",
+            "deadline_s": 600,
+        },
         Kind.JOB_EXPIRED: {
             **job,
             "version": version,

@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mesh.gossip.events import (
     CloseLink,
@@ -23,7 +24,7 @@ from mesh.gossip.events import (
     TimerFired,
 )
 from mesh.ledger.ledger import StoredEnvelope
-from mesh.member.commands import Command, Reply
+from mesh.member.commands import Command
 from mesh.member.events import (
     Answer,
     AttemptReported,
@@ -39,6 +40,7 @@ from mesh.member.events import (
     SendBlobs,
 )
 from mesh.member.member import Member, MemberSettings
+from mesh.member.watched import WatchCommand
 from mesh.trust import ROLES
 from runtime.attempt import (
     AdoptProgram,
@@ -103,7 +105,7 @@ class Stage:
         }
         self.disks = {name: Disk() for name in names}
         self.members: dict[str, Member] = {}
-        self.answers: dict[int, Reply] = {}
+        self.answers: dict[int, Any] = {}
         self.performed: list[tuple[str, MemberEffect]] = []
         self.flushing = True
         self.running: dict[str, set[str]] = {name: set() for name in names}
@@ -171,7 +173,7 @@ class Stage:
     def tell(self, name: str, event: MemberEvent) -> None:
         self._mail.append((name, event))
 
-    def ask(self, name: str, command: Command) -> Reply:
+    def ask(self, name: str, command: Command | WatchCommand) -> Any:
         """The answer, after everything that can happen at once has happened."""
         self.settle()
         self._last_token += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesh.member.commands import GetJob, JobReading, SubmitJob
+from mesh.member.commands import GetJob, JobReading, StopJob, SubmitJob
 from mesh.member.events import CapacityMeasured
 from scheduler.jobs import JobState, Resources
 from tests.mesh.member.stage import Stage, scripted_job
@@ -130,3 +130,61 @@ def test_a_paused_owner_that_wakes_places_nothing_under_its_old_term() -> None:
     stage.heal()
     stage.advance(15)
     assert read(stage, "a").owner == owner
+
+
+def test_a_job_without_retries_left_fails_and_names_the_node_and_its_late_result_counts() -> None:
+    stage = mesh("a", "b", "c")
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one", Retry={"Attempts": 1})))
+    stage.advance(1)
+    (ran,) = running_at(stage)
+    stage.cut([ran], [name for name in ("a", "b", "c") if name != ran])
+    stage.advance(30)
+    failed = read(stage, "a")
+    assert failed.state is JobState.FAILED
+    assert f"was on {ran}, which cannot be heard" in failed.message
+    assert not failed.settled
+    stage.heal()
+    stage.advance(15)
+    assert read(stage, "a").state is JobState.RUNNING, "its node has spoken of it"
+    stage.finish(ran, next(iter(stage.running[ran])))
+    stage.advance(1)
+    assert read(stage, "a").state is JobState.COMPLETED
+    assert len(read(stage, "a").attempts) == 1
+
+
+def without_the_spec() -> Stage:
+    """`b` holds the records of a job, and its spec is on `a` alone, which is cut off."""
+    stage = mesh("a", "b")
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.advance(5)
+    before = len(stage.disks["a"].envelopes)
+    stage.cut(["a"], ["b"])
+    stage.advance(10)
+    stage.ask("a", SubmitJob(scripted_job(Name="one")))
+    stage.kill("b")
+    stage.disks["b"].envelopes += stage.disks["a"].envelopes[before:]
+    stage.boot("b")
+    stage.advance(20)
+    return stage
+
+
+def test_a_job_whose_spec_a_silent_node_alone_holds_says_so_and_goes_on_when_it_is_back() -> None:
+    stage = without_the_spec()
+    reading = read(stage, "b")
+    assert (reading.state, reading.spec) == (JobState.QUEUED, None)
+    assert reading.waiting is not None
+    assert reading.waiting.spec_holder == stage.id("a")
+    assert not reading.waiting.holder_reachable
+    stage.heal()
+    stage.advance(30)
+    reading = read(stage, "b")
+    assert (reading.state, reading.waiting) == (JobState.COMPLETED, None)
+
+
+def test_a_job_whose_spec_a_silent_node_alone_holds_can_be_stopped() -> None:
+    stage = without_the_spec()
+    stage.ask("b", StopJob("one"))
+    assert read(stage, "b").state is JobState.STOPPED
+    assert read(stage, "b").waiting is None

@@ -103,7 +103,7 @@ def test_a_stop_is_taken_once_and_refused_for_what_has_ended() -> None:
     stage = Stage("a")
     stage.hold_runs = True
     submitted(stage, Name="one")
-    assert stage.ask("a", StopJob("one")) == StopTaken(stage.ask("a", GetJob("one")).id)  # type: ignore[union-attr]
+    assert stage.ask("a", StopJob("one")) == StopTaken(stage.ask("a", GetJob("one")).id)
     taken = stage.ask("a", StopJob("one"))
     assert isinstance(taken, StopTaken)
     assert taken.already

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from mesh.gossip.events import PeerState
-from mesh.member.commands import ListNodes, NodeDetail
-from mesh.member.events import CapacityMeasured, LocalDataScanned
+from mesh.member.commands import ListNodes, NodeDetail, SubmitJob
+from mesh.member.events import CapacityMeasured, LocalDataScanned, Persist
+from scheduler.ids import blob_digest
 from scheduler.jobs import DataEntry
-from tests.mesh.member.stage import CAPACITY, Stage
+from tests.mesh.member.stage import CAPACITY, Stage, scripted_job
 
 
 def pair() -> Stage:
@@ -54,3 +55,25 @@ def test_a_dead_node_is_unreachable_here_and_alive_again_when_it_is_back() -> No
     stage.advance(15)
     assert seen(stage, "a", "b").state is PeerState.ALIVE
     assert seen(stage, "a", "b").reading.reachable
+
+
+def test_a_module_that_came_with_a_job_is_told_of_by_all_who_keep_it_and_sent_once() -> None:
+    stage = pair()
+    module = b"a module"
+    digest = blob_digest(module)
+    task = {
+        "Name": "main",
+        "Engine": {"Type": "scripted", "Params": {}},
+        "InputSources": [
+            {"Target": "/m", "Source": {"Type": "mesh", "Params": {"Digest": digest}}}
+        ],
+    }
+    job = scripted_job(Tasks=[task])
+    stage.ask("a", SubmitJob(job, blobs=(module,)))
+    for at in ("a", "b"):
+        readings = stage.members[at].facts.readings.values()
+        assert all(digest in one.blobs for one in readings), at
+    stage.performed.clear()
+    stage.ask("a", SubmitJob(job, blobs=(module,)))
+    written = [one for _, one in stage.performed if isinstance(one, Persist)]
+    assert all(digest not in dict(one.blobs) for one in written)

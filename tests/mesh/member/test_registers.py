@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.member.registers import (
+    MAX_IMAGES,
+    MAX_REGISTER_BYTES,
     CapacityRegister,
     DataRegister,
     RegisterError,
@@ -30,8 +32,10 @@ capacities = st.builds(
     labels=st.dictionaries(texts, texts, max_size=3),
     roles=st.lists(texts, max_size=3).map(tuple),
     blobs=st.lists(st.binary(max_size=4).map(blob_digest), max_size=3).map(tuple),
+    images=st.lists(texts, max_size=3).map(tuple),
     version=texts,
     fold=st.integers(min_value=1, max_value=9),
+    load_tenths=st.none() | st.integers(min_value=0, max_value=1_000),
 )
 offers = st.builds(
     DataRegister,
@@ -43,6 +47,11 @@ offers = st.builds(
 @given(capacities)
 def test_a_capacity_register_comes_back_as_it_was(register: CapacityRegister) -> None:
     assert decode_capacity_untrusted(encode_capacity(register)) == register
+
+
+def test_a_register_of_a_node_that_does_not_tell_its_load_has_none() -> None:
+    assert 9 not in cbor.decode_untrusted(encode_capacity(CapacityRegister()), max_bytes=1 << 15)
+    assert decode_capacity_untrusted(encode_capacity(CapacityRegister())).load_tenths is None
 
 
 @given(offers)
@@ -77,3 +86,17 @@ def test_a_later_releases_keys_are_passed_over() -> None:
 def test_what_lacks_or_bends_a_field_is_refused(body: dict[int, object]) -> None:
     with pytest.raises(RegisterError):
         decode_data_untrusted(cbor.encode(body))
+
+
+def test_a_register_names_the_newest_images_and_fits() -> None:
+    names = tuple("i" * 255 for _ in range(200))
+    blobs = tuple(blob_digest(bytes([one])) for one in range(100))
+    payload = encode_capacity(CapacityRegister(images=("i" * 256, *names), blobs=blobs))
+    assert len(payload) < MAX_REGISTER_BYTES
+    assert decode_capacity_untrusted(payload).images == names[:MAX_IMAGES]
+
+
+def test_an_older_node_says_nothing_of_images() -> None:
+    body = cbor.decode_untrusted(encode_capacity(CapacityRegister()), max_bytes=1000)
+    del body[10]
+    assert decode_capacity_untrusted(cbor.encode(body)).images == ()

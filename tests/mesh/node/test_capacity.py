@@ -7,6 +7,9 @@ import pytest
 
 from mesh.node import capacity
 from mesh.node.capacity import (
+    LOAD_EVERY_S,
+    LoadMeter,
+    list_images,
     machine_labels,
     measure_capacity,
     measure_offer,
@@ -72,6 +75,36 @@ def test_limits_of_control_groups(
     assert measured.disk_bytes > 0
 
 
+@pytest.mark.parametrize(
+    ("loads", "told"),
+    [
+        ([0.0, 0.1, 0.1, 0.0], [0, 0, 0, 0]),
+        ([0.0, 0.2, 0.1, 0.0], [0, 2, 2, 0]),
+        ([1.04, 1.5, 7.0], [10, 15, 70]),
+    ],
+)
+def test_load_is_told_by_processor_and_in_steps(
+    monkeypatch: pytest.MonkeyPatch, loads: list[float], told: list[int]
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    readings = iter([4 * one for one in loads])
+    meter = LoadMeter(lambda: next(readings))
+    assert [meter.tenths(at * LOAD_EVERY_S) for at in range(len(loads))] == told
+
+
+def test_load_is_not_looked_at_more_often_than_it_moves() -> None:
+    readings = iter([0.0])
+    meter = LoadMeter(lambda: next(readings))
+    assert [meter.tenths(0.0), meter.tenths(LOAD_EVERY_S - 1)] == [0, 0]
+
+
+def test_load_that_the_system_does_not_know_is_none() -> None:
+    def fails() -> float:
+        raise OSError
+
+    assert LoadMeter(fails).tenths(0.0) is None
+
+
 def test_labels() -> None:
     labels = machine_labels("pump", {"site": "harbour", "os": "mine"})
     assert labels["name"] == "pump"
@@ -93,7 +126,7 @@ async def test_offer_names_engines_that_answer(tmp_path: Path) -> None:
     assert offer.engines == {"wasm": "45.0"}
     assert offer.sources == ("inline",)
     assert offer.labels["site"] == "harbour"
-    assert "engine docker does not answer: No daemon." in said
+    assert said == ["engine wasm 45.0 answers"], "an engine that never answered is no news"
 
 
 class Comes:
@@ -119,3 +152,18 @@ async def test_an_engine_that_comes_and_goes_is_said_once_each_time() -> None:
     gone = await probe_engines(engines, before, said.append)
     assert gone == {}
     assert said == ["engine docker 1 answers", "engine docker does not answer: it is gone."]
+
+
+class Caching(Comes):
+    """An engine with images."""
+
+    async def run(self) -> None: ...
+    async def serve(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def images(self) -> tuple[str, ...]:
+        return ("new:1", "old:1")
+
+
+async def test_images_of_engines_that_have_any() -> None:
+    engines: dict[str, Any] = {"scripted": Comes(), "docker": Caching()}
+    assert await list_images(engines) == ("new:1", "old:1")

@@ -51,6 +51,7 @@ def test_every_setting_from_every_place(tmp_path: Path) -> None:
         "api": ":0",
         "label": ["site=harbour", "zone="],
         "allow_path": ["/data:rw", "/log/*"],
+        "page": "0.0.0.0",
         "peer": ["10.0.0.8", "[fe80::1]:7"],
         "no_mdns": True,
         "lab": "s3cret",
@@ -63,6 +64,7 @@ def test_every_setting_from_every_place(tmp_path: Path) -> None:
         api=":0",
         label="site=harbour,zone=",
         allow_path="/data:rw,/log/*",
+        page="0.0.0.0",
         peer="10.0.0.8,[fe80::1]:7",
         no_mdns="true",
         lab="s3cret",
@@ -71,11 +73,12 @@ def test_every_setting_from_every_place(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         "bind: 10.0.0.7:99\napi: ':0'\nlabel: {site: harbour, zone: ''}\n"
         "allow_path: ['/data:rw', '/log/*']\npeer: [10.0.0.8, '[fe80::1]:7']\n"
-        "no_mdns: true\nlab: s3cret\nname: pump\n"
+        "no_mdns: true\nlab: s3cret\nname: pump\npage: 0.0.0.0\n"
     )
     assert from_flags == from_environment == load(tmp_path)
     assert from_flags.allow_paths == (AllowedPath("/data", True), AllowedPath("/log/*", False))
     assert from_flags.peers == ("10.0.0.8:1235", "[fe80::1]:7")
+    assert str(from_flags.page) == "0.0.0.0:1236"
     assert "s3cret" not in repr(from_flags)
 
 
@@ -115,6 +118,8 @@ def test_addresses(text: str, host: str, port: int) -> None:
         ({"api": "0.0.0.0:1"}, "needs TLS and a token"),
         ({"api": "[::]:1"}, "needs TLS and a token"),
         ({"api": "example.org:1"}, "needs TLS and a token"),
+        ({"page": ":1236"}, "--page ':1236' names no host"),
+        ({"page": "h:x"}, "no port"),
         ({"allow_path": ["data"]}, "not an absolute path"),
         ({"allow_path": ["/a/../b"]}, "'..'"),
         ({"label": ["site"]}, "not KEY=VALUE"),

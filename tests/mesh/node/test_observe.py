@@ -57,6 +57,15 @@ def test_lines_for_people(items: list, lines: list) -> None:
     assert sum(observer.counters.values()) == len(items)
 
 
+def test_a_node_that_says_goodbye_tells_nothing_of_links_that_end_by_it() -> None:
+    out = io.StringIO()
+    observer = Observer(out)
+    observer.note(opened(1))
+    observer.stopping()
+    observer.note(LinkClosed(LinkId(1), True))
+    assert len(out.getvalue().splitlines()) == 1
+
+
 def test_recent_events_are_bounded_and_a_closed_terminal_is_no_matter() -> None:
     out = io.StringIO()
     observer = Observer(out)

@@ -92,7 +92,13 @@ async def test_it_is_not_there(tmp_path):
         (command("/etc/passwd"), Resources(), None, "module_invalid", "Permission denied"),
         (shell("true"), Resources(gpu=1), None, "engine", "no driver for GPUs"),
         (shell("true"), Resources(cpu_milli=900_000), None, "module_invalid", "CPUs"),
-        (command("a", image="no.such.host.invalid/b:c"), Resources(), None, "input", "docker load"),
+        (
+            command("a", image="no.such.host.invalid/b:c"),
+            Resources(),
+            None,
+            "image_unavailable",
+            "docker load",
+        ),
     ],
 )
 async def test_ends(subject, program, resources, code, failure, said):
@@ -109,7 +115,7 @@ async def test_an_image_for_another_machine(subject, docker_engine):
     image = "bmesh-test/foreign:local"
     docker_engine.load_image(image, architecture="riscv64")
     ended = await subject(command("sh", image=image)).run("it")
-    assert ended.failure == "input"
+    assert ended.failure == "image_unavailable"
     assert "is built for linux/riscv64" in ended.message
 
 

@@ -7,6 +7,7 @@ import pytest
 from runtime.engines.docker_answers import (
     check_platform,
     how_it_ended,
+    image_names,
     not_created,
     not_pulled,
     not_started,
@@ -16,7 +17,7 @@ from runtime.engines.docker_answers import (
 from runtime.engines.docker_client import EngineFacts
 from runtime.engines.docker_options import CannotRun, Image
 from runtime.engines.docker_wire import EngineRefused
-from scheduler.jobs import Failure
+from scheduler.jobs import Refusal
 
 RUNC = (
     "failed to create shim task: OCI runtime create failed: runc create failed: unable to start "
@@ -86,7 +87,7 @@ def test_not_created(status, failure):
 
 def test_not_pulled_says_what_to_do():
     refusal = not_pulled("ghost:1", "dial tcp: lookup registry-1.docker.io: no such host")
-    assert refusal.failure is Failure.INPUT
+    assert refusal.failure is Refusal.IMAGE_UNAVAILABLE
     assert str(refusal) == (
         "The image ghost:1 is not on this node and the engine cannot pull it (dial tcp: lookup "
         "registry-1.docker.io: no such host): check its name, or bring it with docker load."
@@ -98,7 +99,7 @@ def test_platforms():
     check_platform("fits", Image("linux", "amd64", ""), facts)
     with pytest.raises(CannotRun, match="linux/arm64, this node runs linux/amd64") as caught:
         check_platform("other", Image("linux", "arm64", ""), facts)
-    assert caught.value.failure is Failure.INPUT
+    assert caught.value.failure is Refusal.IMAGE_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -129,3 +130,23 @@ def test_how_it_ended(state, known, code, failure, said):
     got = how_it_ended(state, image="busybox", **facts)
     assert got[:2] == (code, failure)
     assert said in got[2]
+
+
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [
+        (
+            [
+                {"RepoTags": ["old:1"], "RepoDigests": ["old@sha256:1"], "Created": 1},
+                {"RepoTags": ["new:1", "new:latest"], "RepoDigests": None, "Created": 2},
+                {"RepoTags": ["<none>:<none>"], "RepoDigests": ["bare@sha256:2"], "Created": 0},
+                {"RepoTags": None, "RepoDigests": ["<none>@<none>"]},
+            ],
+            ("new:1", "new:latest", "old:1", "bare@sha256:2"),
+        ),
+        ({"message": "no"}, ()),
+        (None, ()),
+    ],
+)
+def test_images_by_name_the_newest_first(listed, names):
+    assert image_names(listed) == names

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import trio
@@ -146,3 +147,40 @@ async def test_a_spinning_worker_dies_with_its_node(tmp_path):
     node.kill()
     await node.wait()
     await wait_gone(pid)
+
+
+class _Pipe:
+    """What a worker has written, in the pieces in which it arrives."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = list(pieces)
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+class _Child:
+    def __init__(self, *pieces: bytes) -> None:
+        self.stdout = _Pipe(*pieces)
+
+
+FRAMES = b"".join(
+    wasm_pool.LENGTH.pack(len(body)) + body for body in (b'{"started": true}', b'{"exit_code": 0}')
+)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(FRAMES,), (FRAMES[:2], FRAMES[2:30], FRAMES[30:]), tuple(bytes([one]) for one in FRAMES)],
+    ids=["together", "cut anywhere", "byte by byte"],
+)
+async def test_frames_come_one_by_one_however_they_arrive(pieces):
+    worker = wasm_pool.Worker(cast(trio.Process, _Child(*pieces)))
+    assert [await worker.receive() for _ in range(3)] == [{"started": True}, {"exit_code": 0}, None]
+
+
+@pytest.mark.parametrize(
+    "data", [FRAMES[:3], FRAMES[:9], wasm_pool.LENGTH.pack(1 << 31) + b"{}"], ids=repr
+)
+async def test_a_frame_that_is_cut_off_or_too_large_is_none(data):
+    assert await wasm_pool.Worker(cast(trio.Process, _Child(data))).receive() is None

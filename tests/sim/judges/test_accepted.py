@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from mesh.member.commands import GetJob, JobReading
+from scheduler.attempts import AttemptView
 from scheduler.ids import AttemptId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, Observation
-from scheduler.slots import AttemptView
 from sim.clock import WALL_START_MS
 from sim.judges.accepted import Accepted
 from sim.judges.oracle import Oracle

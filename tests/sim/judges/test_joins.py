@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.slots import Told
+from scheduler.attempts import Told
 from sim.judges.joins import Joins
 from sim.watcher import Watcher, Wrong
 from sim.world import World, WorldSettings, script

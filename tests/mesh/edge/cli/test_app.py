@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[4]
-HEAVY = ("httpx", "trio", "hypercorn", "starlette", "pycrdt", "pydantic", "websockets", "rich")
+HEAVY = ("httpx", "trio", "h11", "starlette", "pycrdt", "pydantic", "websockets", "rich")
 
 
 def command(
@@ -32,9 +32,10 @@ def command(
     [
         (["--help"], 0, "devstack"),
         (["job", "list", "--api-port", "1"], 3, "no node answers"),
-        (["jop", "list"], 2, "Did you mean 'job'?"),
+        (["jop", "list"], 2, "'job'?"),
         (["node", "list", "--fliter-status", "x"], 2, "--filter-status"),
         (["version", "--client"], 0, "Client"),
+        (["job", "version"], 2, "Did you mean 'bacalhau-mesh version'?"),
         (["join", "--bind", "127.0.0.1:x"], 2, "--bind"),
     ],
 )

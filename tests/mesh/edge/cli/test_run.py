@@ -215,7 +215,7 @@ def test_dry_run_sends_nothing(
         ["job", "run", "."],
         ["jbo", "list"],
         ["job", "list", "--limit", "0"],
-        ["node", "list", "--output", "csv"],
+        ["node", "list", "--output", "xml"],
         ["node", "list", "--labels", "!!"],
     ],
 )

@@ -55,7 +55,6 @@ async def test_config_names_the_api(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("path", "target"),
     [
-        ("/", "/api/v1/agent/version"),
         ("/version", "/api/v1/agent/version"),
         ("/livez", "/api/v1/agent/alive"),
     ],

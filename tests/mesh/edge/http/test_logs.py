@@ -5,19 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 import trio
+from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
-from mesh.edge.http.logs import LastLines, _events, _Wish, choose_attempt
+from mesh.edge.http.logs import _events, _Wish, choose_attempt
 from mesh.edge.http.reading import STILL_HERE_S
 from mesh.edge.http.server import serve
-from scheduler.ids import AttemptId
+from mesh.member.commands import JobReading
+from scheduler.ids import AttemptId, blob_digest
 from scheduler.jobs import AttemptState, JobState, Observation
+from storage.digest import Manifest, encode_manifest
 from tests.mesh.edge.captures import FIXTURES
 from tests.mesh.edge.fake_doors import FakeDoors, attempt_reading, finished, job_reading
 
@@ -58,6 +62,35 @@ async def test_a_finished_execution_is_told_as_captured(doors: FakeDoors, url: s
     frames, code = await trio.to_thread.run_sync(read_all, f"{url}/{JOB.id}/logs")
     assert frames == [theirs[0]["payload"]]
     assert code == theirs[1]["code"] == 1000
+
+
+@pytest.mark.real("loopback")
+async def test_a_followed_execution_is_told_as_captured(doors: FakeDoors, url: str) -> None:
+    captured = json.loads((FIXTURES / "27-docker-run-follow.json").read_text())["exchanges"]
+    [socket] = [one for one in captured if one["status"] == 101]
+    *told, closed = socket["frames"]
+    running = dataclasses.replace(JOB, attempts=(attempt_reading(JOB.id),))
+    doors.change(running)
+    doors.logs = [([(1, b"line 1\n")], 1, False)]
+    address = f"{url}/{JOB.id}/logs?{socket['raw_query']}"
+    with ExitStack() as stack:
+
+        async def hear() -> str | bytes:
+            return await trio.to_thread.run_sync(client.recv)
+
+        client = await trio.to_thread.run_sync(
+            lambda: stack.enter_context(connect(address, proxy=None))
+        )
+        heard = [await hear()]
+        # Each line is told when it is printed, not when the next one comes.
+        for number in (2, 3):
+            doors.logs.append(([(1, b"line %d\n" % number)], number, number == 3))
+            heard.append(await hear())
+        doors.change(finished(running))
+        with pytest.raises(ConnectionClosedOK):
+            await hear()
+    assert heard == [one["payload"] for one in told]
+    assert client.close_code == closed["code"]
 
 
 @pytest.mark.real("loopback")
@@ -247,11 +280,67 @@ async def test_a_failed_attempt_that_is_retried_is_not_the_end(
     assert told[-1] == b"end"
 
 
-def test_last_lines_of_both_streams() -> None:
-    last = LastLines(2)
-    for stream, text in ((1, "a\nb"), (2, "x\n"), (1, "b\n"), (2, "y\r z")):
-        last.add(stream, text)
-    assert list(last) == [(2, "x\n"), (2, "y\r z")]
+def with_result(doors: FakeDoors, stdout: bytes, stderr: bytes) -> JobReading:
+    """The job, over, with a result that holds these."""
+    manifest = encode_manifest(
+        Manifest(
+            JOB.attempts[0].id if JOB.attempts else AttemptId("e-kept"),
+            0,
+            doors.keep(stdout),
+            doors.keep(stderr),
+        )
+    )
+    done = finished(JOB)
+    told = dataclasses.replace(
+        done.attempts[0].observation,
+        result=doors.keep(manifest),
+        stdout_bytes=len(stdout),
+        stderr_bytes=len(stderr),
+    )
+    attempt = dataclasses.replace(done.attempts[0], observation=told)
+    return dataclasses.replace(done, attempts=(attempt,))
+
+
+async def told_of(doors: FakeDoors, job: JobReading, wish: _Wish) -> list[Any]:
+    doors.change(job)
+    return [
+        json.loads(chunk.decode().removeprefix("data: "))
+        async for chunk in _events(doors, job, wish)
+        if chunk.startswith(b"data: ")
+    ]
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_the_result_tells_what_a_node_that_is_away_printed(
+    doors: FakeDoors, follow: bool
+) -> None:
+    job = with_result(doors, b"one\ntwo\n", b"oops\n")
+    doors.away.add(job.attempts[0].id)
+    first, *rest = await told_of(doors, job, _Wish(follow=follow))
+    assert "cannot be reached: this is its output as kept" in first["value"]["Line"]
+    assert rest == [line(1, "one\ntwo\n"), line(2, "oops\n")]
+    assert (await told_of(doors, job, _Wish(lines=1)))[1:] == [line(2, "oops\n")]
+
+
+async def test_the_result_tells_when_the_log_is_gone(doors: FakeDoors) -> None:
+    doors.logs = [([], 0, True)]
+    first, *rest = await told_of(doors, with_result(doors, b"one\n", b""), _Wish())
+    assert "no longer kept" in first["value"]["Line"]
+    assert rest == [line(1, "one\n")]
+
+
+async def test_nobody_who_holds_it_can_be_reached(doors: FakeDoors) -> None:
+    job = with_result(doors, b"one\n", b"")
+    told = dataclasses.replace(job.attempts[0].observation, result=blob_digest(b"elsewhere"))
+    attempt = dataclasses.replace(job.attempts[0], observation=told)
+    doors.away.add(attempt.id)
+    [only] = await told_of(doors, dataclasses.replace(job, attempts=(attempt,)), _Wish())
+    assert only["error"].startswith("Nobody has")
+
+
+async def test_remarks_of_the_node_are_shown_with_stderr(doors: FakeDoors) -> None:
+    doors.logs = [([(3, b"pulling\n")], 1, True)]
+    assert await told_of(doors, finished(JOB), _Wish()) == [line(2, "pulling\n")]
 
 
 async def test_a_quiet_feed_gives_signs_of_life(doors: FakeDoors, autojump_clock: object) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import httpx
 import pytest
 
+from mesh.member.commands import SetIntent
 from tests.mesh.edge.fake_doors import HERE, THERE, FakeDoors, attempt_reading, job_reading
 
 MESH = "/api/v1/mesh"
@@ -24,6 +25,43 @@ async def test_a_node_with_all_it_does(client: httpx.AsyncClient, doors: FakeDoo
     assert here["Counters"] == doors.facts[HERE]
     assert here["Running"] == []
     assert (await client.get(f"{MESH}/nodes/nobody")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"Intent": "cordoned", "Reason": "a fan"}, SetIntent(THERE, "cordoned", "a fan", 600)),
+        ({"Intent": "draining", "DeadlineSeconds": 0}, SetIntent(THERE, "draining")),
+        ({"intent": ""}, SetIntent(THERE, "", deadline_s=600)),
+    ],
+)
+async def test_what_an_operator_wants_of_a_node(
+    client: httpx.AsyncClient, doors: FakeDoors, body: dict[str, object], wanted: SetIntent
+) -> None:
+    answer = await client.put(f"{MESH}/nodes/there/intent", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["Name"] == "there"
+    assert (answer.json()["Intent"], answer.json()["Already"]) == (wanted.intent, False)
+    assert doors.intents == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("node", "body", "status"),
+    [
+        ("there", {}, 400),
+        ("there", {"Intent": 7}, 400),
+        ("there", {"Intent": "draining", "DeadlineSeconds": -1}, 400),
+        ("there", {"Intent": "draining", "DeadlineSeconds": 1e9}, 400),
+        ("there", {"Intent": "draining", "Until": "noon"}, 400),
+        ("nobody", {"Intent": ""}, 404),
+    ],
+)
+async def test_an_intent_that_cannot_be_read_is_refused(
+    client: httpx.AsyncClient, doors: FakeDoors, node: str, body: dict[str, object], status: int
+) -> None:
+    answer = await client.put(f"{MESH}/nodes/{node}/intent", json=body)
+    assert answer.status_code == status, answer.text
+    assert doors.intents == []
 
 
 @pytest.fixture

@@ -13,9 +13,16 @@ import trio
 from mesh.edge.http.mesh import _changes
 from mesh.member.commands import JobReading
 from scheduler.ids import Digest
-from scheduler.jobs import AttemptState, JobState, Observation
+from scheduler.jobs import AttemptState, JobState, Observation, Refusal, Verdict, Waiting
 from storage.digest import Entry, EntryKind, Manifest, encode_manifest
-from tests.mesh.edge.fake_doors import THERE, FakeDoors, attempt_reading, finished, job_reading
+from tests.mesh.edge.fake_doors import (
+    HERE,
+    THERE,
+    FakeDoors,
+    attempt_reading,
+    finished,
+    job_reading,
+)
 
 MESH = "/api/v1/mesh"
 
@@ -142,6 +149,19 @@ async def test_a_quiet_feed_gives_signs_of_life(
     doors.change(job)
     feed = _changes(doors, job)
     await anext(feed)
+    assert await anext(feed) == b": still here\n\n"
+
+
+async def test_a_new_reason_for_waiting_is_told_though_it_is_no_record(
+    doors: FakeDoors, autojump_clock: trio.abc.Clock
+) -> None:
+    waits = Waiting(1, (Verdict(HERE, Refusal.CORDONED, "by its operator"),), possible=True)
+    job = dataclasses.replace(job_reading(), state=JobState.QUEUED, waiting=None)
+    doors.change(job)
+    feed = _changes(doors, job)
+    assert not events(await anext(feed))[0]["Job"]["State"].get("Message")
+    doors.jobs[job.id] = dataclasses.replace(job, waiting=waits)
+    assert "cordoned" in events(await anext(feed))[0]["Job"]["State"]["Message"]
     assert await anext(feed) == b": still here\n\n"
 
 

@@ -6,25 +6,20 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.routing import Route
 
-from mesh.edge.http.app import Envelope, make_app
+from mesh.edge.http.app import make_app
 from mesh.edge.http.openapi import BODIES, PATH, QUERIES
 from tests.mesh.edge.fake_doors import FakeDoors
 from tests.mesh.edge.member_doors import MemberDoors
 
 TEXTS = ["", "a", "j-", "n-1", "../x", "é☃", "%2F", "a b", "x" * 300, "\x00", "0", "-1", "null"]
-FEEDS = ("/follow", "/events", "/logs", "/feed")
+FEEDS = ("/follow", "/events", "/logs", "/feed", "/mesh/watch")
 """Addresses that answer for as long as there is news."""
 
 
 def served(doors: FakeDoors) -> list[Route]:
-    app = make_app(doors)
-    assert isinstance(app, Envelope)
-    inner: Any = app._app
-    assert isinstance(inner, Starlette)
-    return [one for one in inner.routes if isinstance(one, Route)]
+    return [one for one in make_app(doors).routes if isinstance(one, Route)]
 
 
 async def test_every_served_call_is_described(client: httpx.AsyncClient, doors: FakeDoors) -> None:

@@ -1,0 +1,47 @@
+"""A job's story: every record about it, in sentences."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mesh.edge import documents
+from mesh.edge.http.reading import doors_of, expect, find_job, path_id, query_text
+from mesh.member.commands import Story, TellStory
+from mesh.member.story import StoryItem
+
+
+async def story(request: Request) -> Response:
+    """GET mesh/jobs/{id}/story: every record about a job, first to last, with its cause."""
+    doors = doors_of(request)
+    job = await find_job(doors, path_id(request), query_text(request, "namespace"))
+    told = expect(await doors.ask(TellStory(job.id, job.namespace)), Story)
+    return JSONResponse(
+        {
+            "JobID": told.job.id,
+            "Name": told.job.name,
+            "State": documents.state_document(told.job.state.value, told.job.message),
+            "Settled": told.job.settled,
+            "CreateTime": documents.nanoseconds(told.job.created_ms),
+            "Items": [_item_document(one) for one in told.items],
+        }
+    )
+
+
+def _item_document(item: StoryItem) -> documents.Document:
+    return {
+        "Seq": item.seq,
+        "Kind": item.kind,
+        "Time": documents.nanoseconds(item.time_ms),
+        "NodeID": item.node,
+        "NodeName": item.node_name,
+        "Sentence": item.sentence,
+        "Because": item.because,
+        "Cause": item.cause_seq,
+        "Depth": item.depth,
+        "ExecutionID": item.attempt or "",
+    }
+
+
+ROUTES = [Route("/api/v1/mesh/jobs/{id}/story", story)]
