@@ -41,18 +41,19 @@ def figures() -> Iterator[Figure]:
         for _ in range(REPEATS):
             if None not in work_s + owner_s:
                 with mesh_of(*NODES) as mesh:
-                    work_s.append(_strike_executing(mesh, strike))
-                    owner_s.append(_strike_owner(mesh, strike))
-        yield _figure(
+                    work_s.append(strike_executing(mesh, strike))
+                    owner_s.append(strike_owner(mesh, strike))
+        yield figure_of(
             f"executing node's {what}, to its wasm work running elsewhere",
             work_s,
             floors_s[0],
             peers[0],
         )
-        yield _figure(f"owner's {what}, to the next placement", owner_s, floors_s[1], peers[1])
+        yield figure_of(f"owner's {what}, to the next placement", owner_s, floors_s[1], peers[1])
 
 
-def _figure(name: str, values_s: list[float | None], floor_s: float, peer: str) -> Figure:
+def figure_of(name: str, values_s: list[float | None], floor_s: float, peer: str) -> Figure:
+    """The median of some strikes; no figure when one of them led to nothing."""
     known = [one for one in values_s if one is not None]
     if len(known) < len(values_s):
         return Figure(name, None, "s", floor_s, "less", peer, f"not within {PATIENCE_S:.0f} s")
@@ -67,12 +68,15 @@ def _freeze(node: Node) -> None:
         process.send_signal(signal.SIGSTOP)
 
 
-def _strike_executing(mesh: Mesh, strike: Strike) -> float | None:
-    """Seconds until the owner, which lives, has seen the work running at another node."""
+def strike_executing(mesh: Mesh, strike: Strike, body: bytes | None = None) -> float | None:
+    """Seconds until the owner, which lives, has seen the work running at another node.
+
+    The work is a program that sleeps, or the job of this body, which runs at `second` or `third`.
+    """
     module = program(SLEEP)
     with Client(mesh["first"]) as client:
         client.keep(module)
-        job = client.submit(job_body(module, on=["second", "third"]))
+        job = client.submit(body or job_body(module, on=["second", "third"]))
         ran_on = _running_on(client, job)
         strike(mesh[ran_on])
         return _seconds_until(
@@ -83,7 +87,7 @@ def _strike_executing(mesh: Mesh, strike: Strike) -> float | None:
         )
 
 
-def _strike_owner(mesh: Mesh, strike: Strike) -> float | None:
+def strike_owner(mesh: Mesh, strike: Strike) -> float | None:
     """Seconds until a node that lives has seen a placement by another owner.
 
     The job runs at its owner, so that there is something to place once both are gone.

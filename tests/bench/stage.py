@@ -19,7 +19,17 @@ import psutil  # type: ignore[import-untyped]
 import wasmtime
 
 from tests.bench.figure import Figure
-from tests.system.mesh_processes import JOBS, JSON_HEADERS, NODES, Mesh, Node, until, wasm_job
+from tests.system.docker_engine import IMAGE
+from tests.system.mesh_processes import (
+    JOBS,
+    JSON_HEADERS,
+    NODES,
+    Mesh,
+    Node,
+    UnixConnection,
+    until,
+    wasm_job,
+)
 
 POLL_S = 0.0005
 """How often a waiting client asks: what the latency figures are defined by."""
@@ -42,6 +52,11 @@ TINY = {"CPU": "10m", "Memory": "1mb"}
 """What a no-op asks for: hundreds of them are admitted at a time."""
 
 
+SMALL = {"CPU": "100m", "Memory": "16mb"}
+"""The same for a container: an engine takes no less than 6 MB, and holds it to its share of the
+processor, in which it also starts: with a tenth of this that takes four seconds."""
+
+
 def program(text: str) -> bytes:
     """A program in binary."""
     return bytes(wasmtime.wat2wasm(text))
@@ -51,8 +66,12 @@ class Client:
     """One keep-alive connection to one node."""
 
     def __init__(self, node: Node) -> None:
-        host, _, port = node.page["api_addresses"][0].rpartition(":")
-        self._connection = http.client.HTTPConnection(host, int(port), timeout=REQUEST_S)
+        self._connection: http.client.HTTPConnection
+        if node.elsewhere:
+            self._connection = UnixConnection(Path(node.page["api_socket"]))
+        else:
+            host, _, port = node.page["api_addresses"][0].rpartition(":")
+            self._connection = http.client.HTTPConnection(host, int(port), timeout=REQUEST_S)
 
     def __enter__(self) -> Client:
         return self
@@ -95,7 +114,17 @@ class Client:
 
 def job_body(module: bytes, *, on: Sequence[str] = (), **fields: Any) -> bytes:
     """The body of a submission, made once; `on` are the names of nodes that may run it."""
-    document = wasm_job(module, resources=TINY, **fields)
+    return _body(wasm_job(module, resources=TINY, **fields), on)
+
+
+def container_body(*command: str, on: Sequence[str] = (), **fields: Any) -> bytes:
+    """The same for a container of the tests' own image."""
+    engine = {"Type": "docker", "Params": {"Image": IMAGE, "Parameters": list(command)}}
+    task = {"Name": "main", "Engine": engine, "Resources": fields.pop("resources", SMALL)}
+    return _body({"Type": "batch", "Count": 1, **fields, "Tasks": [task]}, on)
+
+
+def _body(document: dict[str, Any], on: Sequence[str]) -> bytes:
     if on:
         document["Constraints"] = [{"Key": "name", "Operator": "in", "Values": list(on)}]
     return json.dumps({"Job": document}).encode()
@@ -107,14 +136,21 @@ def mesh_of(*names: str, options: Mapping[str, Sequence[str]] | None = None) -> 
     with tempfile.TemporaryDirectory(prefix="mesh-bench-") as folder, Mesh(Path(folder)) as mesh:
         alone = dict.fromkeys(names, ("--no-mdns",)) if len(names) == 1 else {}
         mesh.started(*names, options={**alone, **(options or {})})
-        nodes = mesh.nodes.values()
-        until(lambda: all(_offers_known(one, len(names)) for one in nodes), "offers are known")
+        offers_known(mesh)
         yield mesh
 
 
-def _offers_known(node: Node, count: int) -> bool:
-    nodes = node.api.get(NODES)["Nodes"]
-    return len(nodes) == count and all(one["Info"]["Labels"].get("name") for one in nodes)
+def offers_known(mesh: Mesh, engine: str = "wasm") -> None:
+    """Once every node of a mesh knows of all that they offer this engine."""
+
+    def known(node: Node) -> bool:
+        nodes = node.api.get(NODES)["Nodes"]
+        offers = [one["Info"].get("ComputeNodeInfo", {}) for one in nodes]
+        return len(nodes) == len(mesh.nodes) and all(
+            engine in (one.get("ExecutionEngines") or ()) for one in offers
+        )
+
+    until(lambda: all(known(one) for one in mesh.nodes.values()), f"{engine} is known of all")
 
 
 class Disk(AbstractContextManager["Disk"]):
