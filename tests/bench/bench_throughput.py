@@ -134,6 +134,6 @@ def _one_job(mesh: Mesh, count: int) -> tuple[float, Counter[str]]:
 
 def _completed(node: Node, job: str) -> float:
     with Client(node) as client:
-        while client.state(job) != "Completed":
+        while not client.knows(job) or client.state(job) != "Completed":
             time.sleep(LOOK_S)
     return time.perf_counter()

@@ -95,6 +95,14 @@ class Client:
         """The job's id, once it is on the node's disk."""
         return str(self.call("PUT", JOBS, body)["JobID"])
 
+    def knows(self, job: str) -> bool:
+        """Whether the node has heard of the job; asked by id, it waits 2 s before it says no."""
+        self._connection.request("GET", f"{JOBS}/{job}")
+        response = self._connection.getresponse()
+        response.read()
+        assert response.status in (200, 404), response.status
+        return response.status == 200
+
     def state(self, job: str) -> str:
         """The job's state here."""
         return str(self.call("GET", f"{JOBS}/{job}")["Job"]["State"]["StateType"])
