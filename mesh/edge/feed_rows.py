@@ -152,10 +152,3 @@ class Changes(TypedDict, total=False):
     Executions: list[ExecutionRow]
     Events: list[EventRow]
     Gone: GoneRows
-
-
-class Snapshot(Changes):
-    """A piece of the whole picture."""
-
-    Piece: int
-    More: bool

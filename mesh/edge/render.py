@@ -11,10 +11,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mesh.edge.render_times import ago_text
+from mesh.edge.render_times import ago_text, exact_text
 
 Document = Mapping[str, Any]
 
@@ -231,8 +230,7 @@ def capacity_text(node: Document, name: str) -> str:
 
 def show_time(nanoseconds: int) -> str:
     """Bacalhau's integer time, in UTC."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return exact_text(nanoseconds // 1_000_000)
 
 
 def execution_word(execution: Document) -> str:

@@ -36,11 +36,6 @@ def ago_text(time_ms: int, now_ms: int) -> str:
     return "now" if now_ms - time_ms < _SECOND else f"{span_text(now_ms - time_ms)} ago"
 
 
-def for_text(time_ms: int, now_ms: int) -> str:
-    """How long something has been so: `for 3 min`; "" where that is not known."""
-    return f"for {span_text(now_ms - time_ms)}" if time_ms > 0 else ""
-
-
 def exact_text(time_ms: int) -> str:
     """`2026-11-25 14:03:22` in UTC; `-` where the time is not known."""
     return _moment(time_ms).strftime("%Y-%m-%d %H:%M:%S") if time_ms > 0 else NEVER

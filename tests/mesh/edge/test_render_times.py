@@ -9,7 +9,6 @@ from mesh.edge.render_times import (
     ago_text,
     clock_text,
     exact_text,
-    for_text,
     span_text,
 )
 
@@ -44,11 +43,9 @@ def test_ago() -> None:
     assert ago_text(0, NOW_MS) == "-"
 
 
-def test_age_and_for() -> None:
+def test_age() -> None:
     assert age_text(NOW_MS - 61_000, NOW_MS) == "1 min"
     assert age_text(0, NOW_MS) == "-"
-    assert for_text(NOW_MS - 61_000, NOW_MS) == "for 1 min"
-    assert for_text(0, NOW_MS) == ""
 
 
 def test_exact() -> None:
