@@ -11,12 +11,13 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import queue
 import resource
+import select
 import struct
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -316,16 +317,19 @@ def send(stream: BinaryIO, message: dict[str, Any]) -> None:
     stream.flush()
 
 
-def _read_jobs(stream: BinaryIO, jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
-    """Hands jobs over; ends the process, whatever it is doing, when there can be no more."""
-    while True:
-        head = stream.read(LENGTH.size)
-        if len(head) < LENGTH.size:
-            os._exit(0)
-        body = stream.read(LENGTH.unpack(head)[0])
-        if not body:
-            os._exit(0)
-        jobs.put(json.loads(body))
+def _end_with_stdin() -> None:
+    """Ends the process, whatever it is doing, when there can be no more jobs."""
+    hung_up = select.poll()
+    hung_up.register(0, 0)  # nothing but the end is waited for: the main thread reads
+    while not hung_up.poll():
+        pass
+    os._exit(0)
+
+
+def _read_jobs(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    while len(head := stream.read(LENGTH.size)) == LENGTH.size:
+        if body := stream.read(LENGTH.unpack(head)[0]):
+            yield json.loads(body)
 
 
 def main() -> None:
@@ -334,11 +338,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
-    jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_read_jobs, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
     runner = Runner(Path(sys.argv[1]))
-    while True:
-        send(answers, runner.run(jobs.get(), answers))
+    for job in _read_jobs(sys.stdin.buffer):
+        send(answers, runner.run(job, answers))
 
 
 if __name__ == "__main__":
