@@ -57,12 +57,12 @@ def _lines(name: str, tab: str) -> list[Line]:
     lines = [
         *header_lines(picture.mesh, look, COLUMNS),
         *banner_lines(picture, look, COLUMNS),
-        tabs_line(tab, tab_counts(picture), ""),
+        tabs_line(tab, tab_counts(picture), "", COLUMNS),
         head_line(layout, columns[0].title),
     ]
     lines += [row_line(layout, row, look) for row in rows[: LINES - 2 - len(lines)]]
     lines += [[]] * (LINES - 1 - len(lines))
-    hints = keys_line((*ACTIONS[tab], *COMMON))
+    hints = keys_line((*ACTIONS[tab], *COMMON), COLUMNS)
     return [fit_line(one, COLUMNS) for one in (*lines, hints)]
 
 

@@ -10,7 +10,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """The command `bacalhau-mesh`. A node does not load what only the other commands need."""
-    sys.exit(run_command(sys.argv[1:]))
+    try:
+        code = run_command(sys.argv[1:])
+    except Exception as error:
+        from mesh.edge.cli.mistakes import tell_mistake
+
+        code = tell_mistake(error)
+    sys.exit(code)
 
 
 def run_command(arguments: Sequence[str]) -> int:

@@ -269,12 +269,14 @@ class AttemptCore:
         state, reason, message = self._judge(self._outcome)
         if state is AttemptState.SUCCEEDED:
             return self._end(AttemptState.FAILED, Failure.RESULTS.value, event.message)
+        if state is AttemptState.FAILED:
+            message = f"{message} {event.message}"
         return self._end(state, reason, message)
 
     def _judge(self, outcome: EngineEnded) -> tuple[AttemptState, str, str]:
         """A program that reached its own good end has succeeded, though it was asked to stop just
         then: nothing that finished is thrown away."""
-        took = f"after {self._elapsed_ms / 1000:.1f} s"
+        took = f"after {_show_ms(self._elapsed_ms)}"
         if not outcome.failure and outcome.exit_code in self.order.spec.success_codes:
             return AttemptState.SUCCEEDED, "", f"Exited with code {outcome.exit_code} {took}."
         if self._stop_reason is not None:
@@ -345,6 +347,10 @@ def bounded_text(text: str, limit_bytes: int, *, end: bool = False) -> str:
 def tail_text(raw: bytes) -> str:
     """The last bytes of a stream as text, U+FFFD for what is not UTF-8."""
     return bounded_text(raw[-MAX_TAIL_BYTES:].decode("utf-8", "replace"), MAX_TAIL_BYTES, end=True)
+
+
+def _show_ms(elapsed_ms: int) -> str:
+    return f"{elapsed_ms} ms" if elapsed_ms < 1000 else f"{elapsed_ms / 1000:.1f} s"
 
 
 def _stopped_sentence(reason: str) -> str:

@@ -28,20 +28,16 @@ from runtime.attempt import (
     NothingToAdopt,
     Order,
     PrepareInputs,
-    ResultsFailed,
-    ResultsStored,
     RunEngine,
     StopEngine,
     StoreResults,
 )
-from runtime.gather import DEFAULT_LIMIT_BYTES, remove_tree
+from runtime.gather import remove_tree
 from runtime.logs import LogPage, Logs
 from runtime.ports import Engine, EngineJob, LastingEngine, Mount
-from runtime.results import Keeper, store_results
 from scheduler.ids import AttemptId, Digest, NodeId
 from scheduler.jobs import Failure, Input, Refusal
 from storage.blobs import BlobStore
-from storage.digest import ManifestError
 from storage.errors import InputMissing, NotAllowed, StorageError
 from storage.ports import Fetched, FetchRequest, Provider, text_param
 
@@ -136,7 +132,7 @@ class Executor:
             case AdoptProgram(order):
                 self._begin(work, partial(self._adopt, attempt, work, order))
             case StoreResults(order, outcome):
-                store = partial(self._store_blocking, work.folder, order, outcome)
+                store = partial(keep_results, work.folder, order, outcome, self._blobs)
                 if outcome.stdout_bytes or outcome.stderr_bytes or order.spec.task.result_paths:
                     self._begin(work, partial(self._store, attempt, store))
                 else:
@@ -282,32 +278,6 @@ class Executor:
 
     async def _store(self, attempt: AttemptId, store: Callable[[], AttemptEvent]) -> None:
         self._report(attempt, await trio.to_thread.run_sync(store))
-
-    def _store_blocking(self, folder: Path, order: Order, outcome: EngineEnded) -> AttemptEvent:
-        try:
-            return self._stored(folder, order, outcome)
-        except (StorageError, ManifestError) as error:
-            return ResultsFailed(f"The result was not kept: {error}")
-        except OSError as error:
-            return ResultsFailed(f"The result could not be written: {error.strerror}.")
-        except Exception as error:
-            return ResultsFailed(f"The result was not kept: {error!r}.")
-
-    def _stored(self, folder: Path, order: Order, outcome: EngineEnded) -> ResultsStored:
-        keeper = Keeper(self._blobs)
-        manifest, size_bytes = store_results(
-            order.attempt,
-            outcome,
-            stdout=folder / "stdout",
-            stderr=folder / "stderr",
-            outputs=[
-                (result.name, folder / "outputs" / str(number))
-                for number, result in enumerate(order.spec.task.result_paths)
-            ],
-            blobs=keeper,
-            limit_bytes=order.spec.task.resources.disk_bytes or DEFAULT_LIMIT_BYTES,
-        )
-        return ResultsStored(manifest, size_bytes, tuple(keeper.small.values()))
 
     async def _stop(self, attempt: AttemptId, work: _Work, grace_s: float) -> None:
         if work.engine is not None:

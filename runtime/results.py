@@ -6,21 +6,31 @@ manifest, so that nobody wonders where it went.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.attempt import EngineEnded
-from runtime.gather import DEFAULT_LIMIT_BYTES, Found, Gatherer
+from runtime.attempt import EngineEnded, Order, ResultsFailed, ResultsStored
+from runtime.gather import DEFAULT_LIMIT_BYTES, Found, Gatherer, remove_tree
 from scheduler.ids import AttemptId, Digest, blob_digest
 from storage.blobs import BlobStore
-from storage.digest import Entry, EntryKind, Manifest, encode_manifest
+from storage.digest import Entry, EntryKind, Manifest, ManifestError, encode_manifest
+from storage.errors import StorageError
+from storage.intake import Intake
 
 SMALL_BYTES = 16 * 1024
 """Up to here a blob goes with the record, not into a file of its own: a file costs two flushes of
 the disk, and most results are a few lines."""
 SMALL_TOTAL_BYTES = 128 * 1024
 """Of one attempt: a flush is shared by all that wait for it."""
+
+KEEP_FREE_BYTES = 16 << 20
+"""A result is not kept where less would be left: records are a few MiB, and without room for them
+a node can do nothing at all."""
+OUTPUTS, NOT_KEPT = "outputs", "not-kept"
+"""Folders in an attempt's own."""
 
 
 class Keeper:
@@ -29,6 +39,7 @@ class Keeper:
     def __init__(self, blobs: BlobStore) -> None:
         self.small: dict[Digest, bytes] = {}
         self._blobs = blobs
+        self._intake = Intake(blobs)
         self._small_bytes = 0
 
     def keep_bytes(self, data: bytes) -> Digest:
@@ -41,12 +52,81 @@ class Keeper:
             self._small_bytes += len(data)
         return digest
 
-    def keep_file(self, path: Path) -> tuple[Digest, int]:
-        """A finished file of ours, moved or read; its address and size in bytes."""
+    def keep_file(self, path: Path, *, copy: bool = False) -> tuple[Digest, int]:
+        """A finished file of ours, read or taken in, to stay where it is; a `copy` of it where it
+        may be written again. Its address and size in bytes."""
         size_bytes = path.stat().st_size
-        if size_bytes > SMALL_BYTES:
-            return self._blobs.keep_file(path)
+        if size_bytes > SMALL_BYTES or self._small_bytes + size_bytes > SMALL_TOTAL_BYTES:
+            return self._intake.keep_file(path, copy=copy)
         return self.keep_bytes(path.read_bytes()), size_bytes
+
+    def finish(self) -> None:
+        """The large ones into the store, flushed."""
+        self._intake.finish()
+
+    def discard(self) -> None:
+        """Nothing is kept of what `finish` has not put there."""
+        self._intake.discard()
+
+
+def keep_results(
+    folder: Path, order: Order, outcome: EngineEnded, blobs: BlobStore
+) -> ResultsStored | ResultsFailed:
+    """Keep what an attempt left in its folder, or say in a sentence why nothing of it is kept."""
+    if (folder / NOT_KEPT).exists():
+        return _disk_full(folder)
+    task = order.spec.task
+    keeper = Keeper(blobs)
+    try:
+        if task.result_paths:
+            _check_room(folder)
+        manifest, size_bytes = store_results(
+            order.attempt,
+            outcome,
+            stdout=folder / "stdout",
+            stderr=folder / "stderr",
+            outputs=[
+                (result.name, folder / OUTPUTS / str(number))
+                for number, result in enumerate(task.result_paths)
+            ],
+            blobs=keeper,
+            limit_bytes=task.resources.disk_bytes or DEFAULT_LIMIT_BYTES,
+        )
+    except (StorageError, ManifestError) as error:
+        return ResultsFailed(f"The result was not kept: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return ResultsFailed(f"The result could not be written: {error.strerror}.")
+        _give_back(folder)
+        return _disk_full(folder)
+    except Exception as error:
+        return ResultsFailed(f"The result was not kept: {error!r}.")
+    return ResultsStored(manifest, size_bytes, tuple(keeper.small.values()))
+
+
+def _check_room(folder: Path) -> None:
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < KEEP_FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _disk_full(folder: Path) -> ResultsFailed:
+    return ResultsFailed(
+        f"The result was not kept: the disk that holds {folder.parent} on this node is full. Free "
+        "some space there or write less, and run the job again."
+    )
+
+
+def _give_back(folder: Path) -> None:
+    """Remove what cannot be kept, at once: until there is room, the node cannot even write down
+    that the job has failed. The new name needs no room, and tells a node that is killed meanwhile
+    that something was there."""
+    try:
+        os.rename(folder / OUTPUTS, folder / NOT_KEPT)
+        for inner in (folder / NOT_KEPT).iterdir():
+            remove_tree(inner)
+    except OSError:
+        pass  # what stays is removed with the attempt's folder
 
 
 def store_results(
@@ -60,7 +140,25 @@ def store_results(
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
 ) -> tuple[Digest, int]:
     """Keep everything; digest of the manifest, and bytes of all that it names. `outputs` are result
-    paths by name. Files are moved, not copied. Raises StorageError, ManifestError or OSError."""
+    paths by name. Files are linked, and stay until the attempt's folder goes: a node that is killed
+    meanwhile finds all of them again. Raises StorageError, ManifestError or OSError, and has then
+    kept nothing."""
+    try:
+        return _store_all(attempt, outcome, stdout, stderr, outputs, blobs, limit_bytes)
+    except BaseException:
+        blobs.discard()
+        raise
+
+
+def _store_all(
+    attempt: AttemptId,
+    outcome: EngineEnded,
+    stdout: Path,
+    stderr: Path,
+    outputs: Sequence[tuple[str, Path]],
+    blobs: Keeper,
+    limit_bytes: int,
+) -> tuple[Digest, int]:
     stdout_digest, stdout_bytes = _keep_stream(stdout, outcome.stdout_bytes, blobs)
     stderr_digest, stderr_bytes = _keep_stream(stderr, outcome.stderr_bytes, blobs)
     entries = [
@@ -73,7 +171,9 @@ def store_results(
         for found in gatherer.below(name, folder):
             entries.append(_keep(found, blobs))
     manifest = Manifest(attempt, outcome.exit_code, stdout_digest, stderr_digest, tuple(entries))
-    digest = blobs.keep_bytes(encode_manifest(manifest))
+    encoded = encode_manifest(manifest)
+    blobs.finish()
+    digest = blobs.keep_bytes(encoded)
     kept = sum(entry.size_bytes for entry in entries if entry.kind is EntryKind.FILE)
     return digest, stdout_bytes + stderr_bytes + kept
 
@@ -90,7 +190,7 @@ def _keep(found: Found, blobs: Keeper) -> Entry:
 
 def _keep_stream(path: Path, printed_bytes: int, blobs: Keeper) -> tuple[Digest, int]:
     if printed_bytes and path.exists():
-        return blobs.keep_file(path)
+        return blobs.keep_file(path, copy=True)
     return blobs.keep_bytes(b""), 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from scheduler.claims import ONLY_BEFORE_IT_BEGINS
@@ -38,11 +38,12 @@ class Told:
     def join(self, observation: Observation, dot: Dot, hlc: Hlc) -> None:
         """Take one record in; any order of the same records ends the same."""
         state = observation.state
-        known = Hlc(max(hlc, 1))
         self.taken = self.taken or state not in _NEVER_TAKEN
         if state is AttemptState.RUNNING:
+            known = Hlc(max(hlc, 1))
             self.started_hlc = min(self.started_hlc or known, known)
         elif state is AttemptState.SUCCEEDED:
+            known = Hlc(max(hlc, 1))
             before = (
                 (known, dot) if self.completed is None else (self.completed_hlc, self.completed)
             )
@@ -110,7 +111,7 @@ class AttemptView:
     @property
     def given_up(self) -> bool:
         """An owner waits for it no more, and its node has said nothing of it since."""
-        return self.live and self.last_heard in self.given_up_at
+        return bool(self.given_up_at) and self.live and self.last_heard in self.given_up_at
 
     @property
     def last_heard(self) -> Dot:
@@ -168,21 +169,13 @@ class AttemptView:
         return AttemptState.ACCEPTED <= self.told.observation.state <= AttemptState.PUBLISHING
 
 
-_OPTIONAL = (
-    "reason",
-    "message",
-    "exit_code",
-    "result",
-    "result_bytes",
-    "stdout_tail",
-    "stderr_tail",
-    "stdout_bytes",
-    "stderr_bytes",
-    "elapsed_ms",
-)
+_OPTIONAL = frozenset(one.name for one in fields(Observation)) - {"state"}
+_PLAIN = {int(state): Observation(state) for state in AttemptState}
+"""What most steps of an attempt say: nothing but that it came to them."""
 
 
 def observation_of(body: Mapping[str, Any]) -> Observation:
     """What an `attempt_observed` says."""
-    told = {name: body[name] for name in _OPTIONAL if body.get(name) is not None}
-    return Observation(AttemptState(body["state"]), **told)
+    plain = _PLAIN[body["state"]]
+    told = {name: value for name, value in body.items() if value is not None and name in _OPTIONAL}
+    return Observation(plain.state, **told) if told else plain

@@ -108,8 +108,11 @@ class CapacityIndex:
 
     def add(self, attempt: AttemptId, node: NodeId, resources: Resources, *, waiting: bool) -> None:
         """A live attempt, or a new word on one that was added before."""
+        held = _Held(node, resources, waiting)
+        if self._held.get(attempt) == held:
+            return
         self.release(attempt)
-        self._held[attempt] = _Held(node, resources, waiting)
+        self._held[attempt] = held
         self._loads[node] = self.load(node).with_one(resources, waiting=waiting)
 
     def release(self, attempt: AttemptId) -> None:

@@ -87,16 +87,14 @@ def _has_ordered_keys(value: dict[Any, Any]) -> bool:
 
 def _ordered(value: Any) -> Any:
     kind = type(value)
-    if kind is bytes or kind is str or kind is bool or value is None:
-        return value
-    if kind is int:
-        if not -(1 << 63) <= value < 1 << 64:
-            raise TypeError("integer beyond 64 bits")
+    if kind is str or kind is bytes or kind is bool or value is None:
         return value
     if kind is dict:
-        return {_ordered(key): _ordered(value[key]) for key in _ordered_keys(value)}
+        return {key: _ordered(value[key]) for key in _ordered_keys(value)}
     if kind is list or kind is tuple:
         return [_ordered(item) for item in value]
+    if kind is int:
+        return _within_64_bits(value)
     raise TypeError(f"{kind.__name__} has no place in a record")
 
 
@@ -106,11 +104,22 @@ def _ordered_keys(value: dict[Any, Any]) -> list[Any]:
     if not kinds <= _KEYS:
         raise TypeError(f"one of {sorted(kind.__name__ for kind in kinds)} cannot be a map key")
     # Shorter encodings come first: a bigger number is never shorter, nor is a longer text.
-    if kinds == {int} and min(keys) >= 0:
-        return sorted(keys)
     if kinds == {str} and "".join(keys).isascii():
-        return sorted(sorted(keys), key=len)
+        keys.sort()
+        keys.sort(key=len)
+        return keys
+    if int in kinds:
+        for key in keys:
+            _ordered(key)
+        if kinds == {int} and min(keys) >= 0:
+            return sorted(keys)
     return sorted(keys, key=cbor2.dumps)
+
+
+def _within_64_bits(value: int) -> int:
+    if not -(1 << 63) <= value < 1 << 64:
+        raise TypeError("integer beyond 64 bits")
+    return value
 
 
 _KEYS = {int, str, bytes}

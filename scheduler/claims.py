@@ -64,14 +64,14 @@ class Claims:
         return frozenset(one for *_, reason, one in asked if reason == StopReason.LOST and one)
 
     def expire(self, version: Dot, hlc: Hlc, dot: Dot, reason: str) -> None:
-        """The author of this record found that a version has run out of time."""
+        """The author of this record found that a version is over: out of time, or out of hope."""
         self._expiries.setdefault(version, []).append((hlc, dot, reason, None))
 
     def expired(self, version: Dot) -> tuple[Dot, Expiry] | None:
-        """The record that ends a version, and which timeout it names.
+        """The record that ends a version, and the reason it names.
 
-        A total timeout goes before one in the queue, then the earliest. One that a later release
-        may name counts as one in the queue.
+        A total timeout goes before any other, then the earliest. What a later release may name
+        counts as a timeout in the queue.
         """
         if version not in self._expiries:
             return None
@@ -80,7 +80,8 @@ class Claims:
         first = min(written, key=lambda said: (said[2] != total, said), default=None)
         if first is None:
             return None
-        return first[1], Expiry.TOTAL_TIMEOUT if first[2] == total else Expiry.QUEUE_TIMEOUT
+        known = first[2] in Expiry._value2member_map_
+        return first[1], Expiry(first[2]) if known else Expiry.QUEUE_TIMEOUT
 
     def _counted(self, said: list[_Said]) -> list[_Said]:
         claimants = {node for _, node in self._claims}

@@ -21,6 +21,7 @@ from scheduler.instant import Hlc, hlc_wall_ms
 from scheduler.job_view import JobView
 from scheduler.jobs import (
     AttemptState,
+    Expiry,
     JobSpec,
     Placement,
     Plan,
@@ -29,8 +30,8 @@ from scheduler.jobs import (
     Verdict,
     Waiting,
 )
-from scheduler.policy import FREE_TO_ASK_AGAIN
-from scheduler.ranking import Standing, demand, rank
+from scheduler.policy import FREE_TO_ASK_AGAIN, IMAGE_REFUSALS, NOBODY_CAN, Barred
+from scheduler.ranking import Standing, demand, has_image, rank
 from scheduler.reconcile import replacements, surplus, waiting_too_long
 
 PLACEMENTS_AT_ONCE = 256
@@ -63,7 +64,7 @@ def decide(
     attempts whose node has been out of reach for as long as `policy.replace_after_s` says; `now_ms`
     is the wall clock, without which nothing is withdrawn. When `limit` placements are given out
     there may be more to do once they are folded; `waiting` is set only when slots stay open for
-    want of a node.
+    want of a node, `ends` when none will ever be found.
     """
     stops = surplus(job, spec, index, overdue=overdue)
     lost = replacements(job, overdue)
@@ -72,6 +73,8 @@ def decide(
     if not wanted and not late:
         return Plan(stops=stops)
     board = _Board(job, spec, index, _random(job, seed), now_ms)
+    if (ends := board.hopeless()) is not None:
+        return Plan(stops=stops, ends=ends)
     placements = _placements(job, board, lost, limit)
     unplaced = wanted - len(placements)
     if unplaced:
@@ -196,12 +199,36 @@ class _Board:
         possible = any(could_ever(self._spec, one) for one in self._readings.values())
         return Waiting(slots, self.verdicts(), possible, again_ms=self._again_ms)
 
-    def _bar(self, node: NodeId) -> str:
+    def hopeless(self) -> Expiry | None:
+        """What every node answered that could run the job, if that is what waiting does not help
+        against; None while anyone may still say something else. Of nodes that cannot be asked now
+        only those count that have answered, or are known to have the image."""
+        if not self._job.refusals_by_node:
+            return None
+        said: set[Expiry | None] = set()
+        for node, reading in self._readings.items():
+            refused = self._refused(node)
+            away = not reading.reachable or reading.intent
+            if not could_ever(self._spec, reading) or (
+                away and not refused and not has_image(self._spec, reading)
+            ):
+                continue
+            said.add(NOBODY_CAN.get(refused.reason) if refused else None)
+        return said.pop() if len(said) == 1 else None
+
+    def _refused(self, node: NodeId) -> Barred | None:
+        """A refusal that still says something."""
         refused = self._job.barred(node)
         # Heard with our clock as it stood: of a change right after the refusal, at the same time.
         if refused is None or refused.hlc <= self._index.offer_changed(node):
+            return None
+        return refused
+
+    def _bar(self, node: NodeId) -> str:
+        refused = self._refused(node)
+        if refused is None:
             return ""
-        if refused.reason == Refusal.IMAGE_UNAVAILABLE.value:
+        if refused.reason in IMAGE_REFUSALS:
             times = self._job.refusals_by_node[node]
             wait_ms = min(IMAGE_AGAIN_MS << min(max(times - 1, 0), 10), IMAGE_AGAIN_MOST_MS)
             again_ms = hlc_wall_ms(refused.hlc) + wait_ms

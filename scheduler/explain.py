@@ -2,100 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from scheduler.ids import NodeId
 from scheduler.jobs import Expiry, Failure, Refusal, StopReason, Verdict, Waiting
+from scheduler.ranking import FITS_NOW, FULL, WEIGHTS
 from scheduler.resources import show_bytes
 
 _SHORT_ID_CHARS = 10
 """`n-` and eight characters: what the stock client's tables show."""
 _NAMED_NODES = 3
 """More names make a sentence nobody reads; the rest are counted."""
+_TOLD_GAINS = 2
 
-REFUSALS: Mapping[Refusal, tuple[str, str]] = {
-    Refusal.UNREACHABLE: (
-        "cannot be reached",
-        "The node cannot be reached from here; the work waits until it is back or fits elsewhere.",
+
+class _No(NamedTuple):
+    """What a node says of itself instead of taking work, and what to do about it."""
+
+    one: str
+    """Goes on from its name."""
+    several: str
+    """Goes on from a number of nodes."""
+    advice: str
+
+
+def _both(says: str, advice: str) -> _No:
+    return _No(says, says, advice)
+
+
+REFUSALS: Mapping[Refusal, _No] = {
+    Refusal.UNREACHABLE: _both(
+        "cannot be reached from here", "the work waits until it is back or fits elsewhere"
     ),
-    Refusal.NOT_COMPUTE: (
-        "no compute role",
-        "The node runs no jobs; give its certificate the role compute, or use other nodes.",
+    Refusal.NOT_COMPUTE: _No(
+        "runs no jobs", "run no jobs", "give its certificate the role compute, or use other nodes"
     ),
-    Refusal.CORDONED: (
-        "cordoned",
-        "The node takes no new work now; end that with node uncordon, or use other nodes.",
+    Refusal.CORDONED: _No(
+        "is cordoned", "are cordoned", "end that with node uncordon, or use other nodes"
     ),
-    Refusal.DRAINING: (
-        "draining",
-        "The node is being emptied; end that with node uncordon, or use other nodes.",
+    Refusal.DRAINING: _No(
+        "is being drained", "are being drained", "end that with node uncordon, or use other nodes"
     ),
-    Refusal.ENGINE_MISSING: (
-        "engine missing",
-        "The node does not have the engine that the job names; start it there, or add such a node.",
+    Refusal.ENGINE_MISSING: _No(
+        "lacks the engine that the job names",
+        "lack the engine that the job names",
+        "start it there, or add such a node",
     ),
-    Refusal.STORAGE_MISSING: (
-        "input type not offered",
-        "The node cannot read inputs of this type; use another type, or a node that offers it.",
+    Refusal.STORAGE_MISSING: _both(
+        "cannot read inputs of this type", "use another type, or a node that offers it"
     ),
-    Refusal.PUBLISHER_MISSING: (
-        "publisher not offered",
-        "The node cannot publish this way; leave the publisher out to keep results in the mesh.",
+    Refusal.PUBLISHER_MISSING: _both(
+        "cannot publish this way", "leave the publisher out to keep results in the mesh"
     ),
-    Refusal.CONSTRAINT: (
-        "labels do not match",
-        "The node's labels do not meet the constraints; change them, or label a node.",
+    Refusal.CONSTRAINT: _No(
+        "does not meet the constraints",
+        "do not meet the constraints",
+        "change them or label a node",
     ),
-    Refusal.TOO_LARGE: (
-        "too small for the request",
-        "The job asks for more than the node has in all; ask for less, or add a larger node.",
+    Refusal.TOO_LARGE: _No(
+        "is too small for the job",
+        "are too small for the job",
+        "ask for less, or add a larger node",
     ),
-    Refusal.CAPACITY: (
-        "no free capacity",
-        "The node is busy; the work starts when something there ends.",
+    Refusal.CAPACITY: _No(
+        "has no room now", "have no room now", "the work starts when something there ends"
     ),
-    Refusal.INPUT_MISSING: (
-        "input not there",
-        "The node does not have a local input of the job; check the path and its --allow-path.",
+    Refusal.INPUT_MISSING: _No(
+        "does not have a local input of the job",
+        "do not have a local input of the job",
+        "check the path and its --allow-path",
     ),
-    Refusal.IMAGE_UNAVAILABLE: (
-        "image not there",
-        "The node lacks the image and cannot pull it; check its name, or use docker load there.",
+    Refusal.IMAGE_UNAVAILABLE: _No(
+        "lacks the image and cannot pull it",
+        "lack the image and cannot pull it",
+        "check its name, or use docker load there",
     ),
-    Refusal.REFUSED_BEFORE: (
-        "refused before",
-        "The node has refused this work before; it is tried elsewhere first.",
+    Refusal.IMAGE_MISSING: _No(
+        "lacks the image, and its registry has none by this name for it",
+        "lack the image, and the registry has none by this name for them",
+        "check its name, or use docker load there",
     ),
-    Refusal.STALE_TERM: (
-        "placed by a former owner",
-        "The placement came from a node that no longer owns the job; its owner places again.",
+    Refusal.REFUSED_BEFORE: _No(
+        "has sent it back before", "have sent it back before", "it is tried elsewhere first"
     ),
-    Refusal.QUEUE_FULL: (
-        "queue full",
-        "The node holds all the work that it may queue; the work starts when something ends.",
+    Refusal.STALE_TERM: _both(
+        "got it from a node that no longer owns the job", "the owner places it again"
     ),
-    Refusal.SPEC_MISSING: (
-        "job description not there",
-        "The node could not get the description of the job; it is placed again.",
+    Refusal.QUEUE_FULL: _No(
+        "holds all the work that it may queue",
+        "hold all the work that they may queue",
+        "the work starts when something ends",
     ),
-    Refusal.ALREADY_DONE: (
-        "already done",
-        "The node knows a finished result of this part; nothing has to run again.",
+    Refusal.SPEC_MISSING: _both("could not get the description of the job", "it is placed again"),
+    Refusal.ALREADY_DONE: _No(
+        "knows a finished result of this part",
+        "know a finished result of this part",
+        "nothing has to run again",
     ),
-    Refusal.POLICY: (
-        "against its policy",
-        "The node's own policy forbids this job; ask its operator, or use other nodes.",
+    Refusal.POLICY: _No(
+        "does not allow it by its own policy",
+        "do not allow it by their own policy",
+        "ask its operator, or use other nodes",
     ),
-    Refusal.WITHDRAWN: (
-        "withdrawn",
-        "The owner took the work back to place it where it starts sooner.",
-    ),
-    Refusal.JOB_STOPPED: (
-        "job stopped",
-        "The job was stopped before the work began.",
+    Refusal.WITHDRAWN: _both("gave it back to the owner", "it is placed where it starts sooner"),
+    Refusal.JOB_STOPPED: _both(
+        "had not begun it when the job was stopped", "nothing is left to run"
     ),
 }
-"""A few words for counts, and a sentence with what to do next."""
 
 FAILURES: Mapping[Failure, str] = {
     Failure.EXIT_CODE: (
@@ -133,6 +148,9 @@ STOPS: Mapping[StopReason, str] = {
         "The job was not placed in time; raise QueueTimeout, ask for less, or add a node."
     ),
     StopReason.TOTAL_TIMEOUT: "The job was not done in time; raise TotalTimeout, or ask for less.",
+    StopReason.IMAGE_MISSING: (
+        "No node can get the image of the job; check its name and log-in, and run the job again."
+    ),
     StopReason.LOST: (
         "Its node cannot be heard, and the job allows no other attempt; if it comes back with a "
         "result, that counts."
@@ -144,6 +162,7 @@ STOPS: Mapping[StopReason, str] = {
 EXPIRIES: Mapping[Expiry, str] = {
     Expiry.QUEUE_TIMEOUT: "Not placed within its QueueTimeout of {} s.",
     Expiry.TOTAL_TIMEOUT: "Not done within its TotalTimeout of {} s.",
+    Expiry.IMAGE_MISSING: "No node has the image or can get it: check its name.",
 }
 
 
@@ -170,7 +189,7 @@ def lost_sentence(node: str) -> str:
 
 def refusal_sentence(refusal: Refusal) -> str:
     """Why a node does not take work, and what to do."""
-    return REFUSALS[refusal][1]
+    return f"The node {REFUSALS[refusal].one}; {REFUSALS[refusal].advice}."
 
 
 def failure_sentence(failure: Failure) -> str:
@@ -181,19 +200,24 @@ def failure_sentence(failure: Failure) -> str:
 def explain_verdict(verdict: Verdict, node_name: str) -> str:
     """One line on what one node answers to a job now."""
     if verdict.refusal is None:
-        return f"{node_name} can take it. {explain_score(verdict.reasons)}".rstrip()
+        points = f", with {verdict.score} points: {_parts(verdict.reasons)}"
+        return f"{node_name} can take it{points if verdict.reasons else ''}."
+    says, _, advice = REFUSALS[verdict.refusal]
     detail = f" ({verdict.detail.rstrip('.')})" if verdict.detail else ""
-    return (
-        f"{node_name}: {REFUSALS[verdict.refusal][0]}{detail}. {refusal_sentence(verdict.refusal)}"
-    )
+    return f"{node_name} {says}{detail}. {advice[0].upper()}{advice[1:]}."
 
 
 def explain_waiting(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
-    """One sentence on why slots are unplaced: nodes that say no by reason, the most frequent first.
+    """How many parts are unplaced, and why, as `waiting_reasons` has it."""
+    parts = f"{waiting.slots} part waits" if waiting.slots == 1 else f"{waiting.slots} parts wait"
+    return f"{parts}: {waiting_reasons(waiting, node_names)}"
+
+
+def waiting_reasons(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
+    """Why parts of a job are unplaced: nodes that say no by reason, the most frequent first.
 
     Nodes without a name in `node_names` are called by their short id.
     """
-    slots = f"{waiting.slots} slot waits" if waiting.slots == 1 else f"{waiting.slots} slots wait"
     by_refusal: dict[Refusal, list[Verdict]] = {}
     for verdict in waiting.verdicts:
         if verdict.refusal is not None:
@@ -206,11 +230,11 @@ def explain_waiting(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
         reasons = "no node is known that could run it"
     elif not groups:
         reasons = "its turn has not come"
+    place = f"; it is number {waiting.position} in the queue" if waiting.position > 1 else ""
     hopeless = (
-        "" if waiting.possible else "; no member could ever meet it: change the job or add a node"
+        "" if waiting.possible else " No member could ever run it: change the job or add a node."
     )
-    place = f"; number {waiting.position} in the queue" if waiting.position > 1 else ""
-    return f"{slots}: {reasons}{place}{hopeless}."
+    return f"{reasons}{place}.{hopeless}"
 
 
 def _spec_text(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
@@ -227,52 +251,76 @@ def _spec_text(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
 
 def _group_text(refusal: Refusal, group: list[Verdict], node_names: Mapping[NodeId, str]) -> str:
     names = sorted(node_names.get(one.node, one.node[:_SHORT_ID_CHARS]) for one in group)
+    details = sorted({one.detail.rstrip(".") for one in group if one.detail})
+    if len(names) == 1:
+        return f"{names[0]} {REFUSALS[refusal].one}{f' ({details[0]})' if details else ''}"
     more = len(names) - _NAMED_NODES
     listed = ", ".join(names[:_NAMED_NODES]) + (f" and {more} more" if more > 0 else "")
-    details = sorted({one.detail.rstrip(".") for one in group if one.detail})
     detail = f": {details[0]}" if len(details) == 1 else ""
-    nodes = "1 node" if len(names) == 1 else f"{len(names)} nodes"
-    return f"{REFUSALS[refusal][0]} on {nodes} ({listed}{detail})"
+    return f"{len(names)} nodes {REFUSALS[refusal].several} ({listed}{detail})"
 
 
 def explain_score(reasons: Mapping[str, int]) -> str:
     """The parts of a score, the weightiest first; "" when there are none."""
-    if not reasons:
-        return ""
+    return f"Score: {_parts(reasons)}." if reasons else ""
+
+
+def _parts(reasons: Mapping[str, int]) -> str:
     parts = sorted(reasons.items(), key=lambda part: (-abs(part[1]), part[0]))
-    listed = ", ".join(f"{name.replace('_', ' ')} {points:+d}" for name, points in parts)
-    return f"Score: {listed}."
+    return ", ".join(f"{name.replace('_', ' ')} {points:+d}" for name, points in parts)
 
 
-_GAINS: Mapping[str, str] = {
-    "fit": "it can start there without waiting for much",
-    "soft": "the job prefers it",
-    "cache": "what it needs to begin is there",
-    "spread": "little else of the job is there",
-    "latency": "it is near",
-}
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a part was placed, and what spoke for it."""
+
+    node_name: str
+    reasons: Mapping[str, int]
+    """The parts of its score."""
+    parts: int
+    """How many the job has."""
+    bytes_there: int = 0
+    """Of the job's inputs, on that node."""
 
 
 def explain_choice(
-    reasons: Mapping[str, int],
-    bytes_there: int,
-    verdicts: Iterable[Verdict],
-    node_names: Mapping[NodeId, str],
+    choice: Choice, verdicts: Iterable[Verdict], node_names: Mapping[NodeId, str]
 ) -> str:
-    """Why a node was chosen, in words: data that lie there first, else the two best parts of its
-    score. `bytes_there` are of the job's inputs on that node, `verdicts` of all nodes."""
-    if bytes_there and reasons.get("locality", 0) > 0:
+    """Why a node was chosen, in one sentence: data that lie there first, else up to two things that
+    are so there. `verdicts` are of all nodes; "" where nothing is known."""
+    name, reasons = choice.node_name, choice.reasons
+    if choice.bytes_there and reasons.get("locality", 0) > 0:
         lacking = sorted(
             node_names.get(one.node, one.node[:_SHORT_ID_CHARS])
             for one in verdicts
             if one.refusal is Refusal.INPUT_MISSING
         )
-        lack = "lacks" if len(lacking) == 1 else "lack"
-        others = f"; {_listed(lacking)} {lack} them" if lacking else ""
-        return f"{show_bytes(bytes_there)} of its inputs are there{others}."
-    gains = sorted(_GAINS.keys() & reasons.keys(), key=lambda name: (-reasons[name], name))
-    told = [_GAINS[name] for name in gains[:2] if reasons[name] > 0]
-    return f"{' and '.join(told)}.".capitalize() if told else ""
+        lack = "does not" if len(lacking) == 1 else "do not"
+        others = f"; {_listed(lacking)} {lack}" if lacking else ""
+        return f"{name} has {show_bytes(choice.bytes_there)} of its inputs{others}."
+    told = list(_good_of(reasons, several=choice.parts > 1))[:_TOLD_GAINS]
+    return f"{name} {' and '.join(told)}." if told else ""
+
+
+def _good_of(reasons: Mapping[str, int], *, several: bool) -> Iterator[str]:
+    """What speaks for a node, the most telling first."""
+    if reasons.get("soft", 0) > 0:
+        yield "has labels that the job prefers"
+    if reasons.get("cache", 0) > 0:
+        yield "has its files already"
+    if _at_least(reasons, "fit", FITS_NOW):
+        yield "can start it at once"
+    elif "fit" in reasons and "locality" not in reasons:
+        yield "has a place for it in its queue"
+    if several and _at_least(reasons, "spread", FULL):
+        yield "runs nothing else of the job"
+
+
+def _at_least(reasons: Mapping[str, int], name: str, part: int) -> bool:
+    """Whether a part of a score was at least so much before it was weighed. How much locality
+    weighed is not told: with it the answer may be no where it should be yes."""
+    whole = sum(WEIGHTS.get(one, 0) for one in reasons if one != "locality")
+    return name in reasons and (reasons[name] + 1) * whole > part * WEIGHTS[name]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -159,7 +159,7 @@ def _draining(asked: Asked) -> str:
 
 
 def _refused_before(asked: Asked) -> str:
-    return f"it refused this job before: {asked.refused}" if asked.refused else ""
+    return asked.refused
 
 
 def _capacity(asked: Asked) -> str:

@@ -17,7 +17,7 @@ from scheduler.ids import AttemptId, Dot, JobId, NodeId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, Expiry, JobState
 from scheduler.lifecycle import JobFacts, SlotState, job_state
-from scheduler.policy import FREE_TO_ASK_AGAIN, Barred
+from scheduler.policy import FREE_TO_ASK_AGAIN, Barred, last_word
 from scheduler.records import Kind, Record
 from scheduler.slots import SlotTable
 from scheduler.versions import VersionView
@@ -161,7 +161,8 @@ class JobView:
         found, version = self.expired(), self.version
         if found is None or version is None:
             return ""
-        return expiry_sentence(found[1], version.limit_s(found[1]))
+        refused = (one for (dot, _), one in self._barred.items() if dot == version.dot)
+        return last_word(found[1], refused) or expiry_sentence(found[1], version.limit_s(found[1]))
 
     def stopped(self) -> bool:
         """There is a stop that the winning version had not seen (P8)."""
@@ -261,8 +262,9 @@ class JobView:
         if not self.dots.add(dot, record.hlc):
             return None
         self._state = None
-        self.modified_hlc = max(self.modified_hlc, record.hlc)
-        return _FOLDS[Kind(record.kind)](self, dot, record)
+        if record.hlc > self.modified_hlc:
+            self.modified_hlc = record.hlc
+        return _FOLDS[record.kind](self, dot, record)
 
     def _create(self, dot: Dot, record: Record) -> Sequence[AttemptView]:
         self.births[dot] = record
@@ -328,8 +330,9 @@ class JobView:
         before, stood, taken = attempt.state, told.observed, told.taken
         told.join(observation, dot, record.hlc)
         if told.observed is not stood or told.taken is not taken:
-            self._leave(attempt, before)
-            self._enter(attempt)
+            if before.terminal or not attempt.live:
+                self._leave(attempt, before)
+                self._enter(attempt)
             self._tables[attempt.version].moved(attempt)
         return (attempt,)
 
@@ -378,7 +381,7 @@ class JobView:
             self.refusals_by_node[attempt.node] -= 1
 
 
-_FOLDS = {
+_FOLDS: Mapping[int, Callable[[JobView, Dot, Record], Sequence[AttemptView]]] = {
     Kind.JOB_CREATED: JobView._create,
     Kind.VERSION_ADDED: JobView._add_version,
     Kind.STOP_REQUESTED: JobView._request_stop,

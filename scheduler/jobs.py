@@ -32,9 +32,11 @@ class JobState(str, Enum):
     FAILED = "Failed"
     STOPPED = "Stopped"
 
-    @property
-    def terminal(self) -> bool:
-        return self in (JobState.COMPLETED, JobState.FAILED, JobState.STOPPED)
+    def __init__(self, name: str) -> None:
+        self.terminal = name in ("Completed", "Failed", "Stopped")
+
+
+_FIRST_TERMINAL = 5
 
 
 class AttemptState(IntEnum):
@@ -50,9 +52,8 @@ class AttemptState(IntEnum):
     FAILED = 7
     SUCCEEDED = 8
 
-    @property
-    def terminal(self) -> bool:
-        return self >= AttemptState.REFUSED
+    def __init__(self, rank: int) -> None:
+        self.terminal = rank >= _FIRST_TERMINAL
 
 
 class Refusal(str, Enum):
@@ -72,7 +73,10 @@ class Refusal(str, Enum):
     """More than is free now, with the node's queue full."""
     INPUT_MISSING = "input_missing"
     IMAGE_UNAVAILABLE = "image_unavailable"
-    """The node has no image that it can run, and cannot get it."""
+    """The node has no image that it can run, and cannot get it now: no registry answers."""
+    IMAGE_MISSING = "image_missing"
+    """The registry itself said that there is no such image, or none that this node may have or can
+    run."""
     REFUSED_BEFORE = "refused_before"
     STALE_TERM = "stale_term"
     QUEUE_FULL = "queue_full"
@@ -98,12 +102,15 @@ class Failure(str, Enum):
 
 
 class Expiry(str, Enum):
-    """Which of a job's own time limits ran out."""
+    """Why a job ends with slots that never got anywhere: which of its own time limits ran out, or
+    what makes waiting useless."""
 
     QUEUE_TIMEOUT = "queue_timeout"
     """Some slot did not begin in time: nothing begins any more, what runs may end."""
     TOTAL_TIMEOUT = "total_timeout"
     """The whole was not done in time: what still runs is stopped too."""
+    IMAGE_MISSING = "image_missing"
+    """No node can get its image: nothing begins any more, what runs may end."""
 
 
 class StopReason(str, Enum):
@@ -120,6 +127,7 @@ class StopReason(str, Enum):
     """It waits where another node could begin at once. Means nothing to one that has begun."""
     QUEUE_TIMEOUT = "queue_timeout"
     TOTAL_TIMEOUT = "total_timeout"
+    IMAGE_MISSING = "image_missing"
     LOST = "lost"
     """Its node cannot be heard, and no other attempt is allowed. Means nothing to one that has
     begun, whose result still counts; void once its node speaks of it again."""
@@ -145,13 +153,31 @@ class Resources(NamedTuple):
     gpu: int = 0
 
     def fits(self, free: Resources) -> bool:
-        return all(want <= have for want, have in zip(self, free, strict=True))
+        cpu_milli, memory_bytes, disk_bytes, gpu = free
+        return (
+            self.cpu_milli <= cpu_milli
+            and self.memory_bytes <= memory_bytes
+            and self.disk_bytes <= disk_bytes
+            and self.gpu <= gpu
+        )
 
     def plus(self, other: Resources) -> Resources:
-        return Resources(*(a + b for a, b in zip(self, other, strict=True)))
+        cpu_milli, memory_bytes, disk_bytes, gpu = other
+        return Resources(
+            self.cpu_milli + cpu_milli,
+            self.memory_bytes + memory_bytes,
+            self.disk_bytes + disk_bytes,
+            self.gpu + gpu,
+        )
 
     def minus(self, other: Resources) -> Resources:
-        return Resources(*(a - b for a, b in zip(self, other, strict=True)))
+        cpu_milli, memory_bytes, disk_bytes, gpu = other
+        return Resources(
+            self.cpu_milli - cpu_milli,
+            self.memory_bytes - memory_bytes,
+            self.disk_bytes - disk_bytes,
+            self.gpu - gpu,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,3 +394,5 @@ class Plan:
     stops: tuple[tuple[AttemptId, str], ...] = ()
     """Attempts to stop, each with the reason."""
     waiting: Waiting | None = None
+    ends: Expiry | None = None
+    """Why the job is over instead of waiting; None where it is not."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from scheduler.attempts import AttemptView
 from scheduler.instant import Hlc
-from scheduler.jobs import AttemptState, JobSpec, Refusal
+from scheduler.jobs import AttemptState, Expiry, JobSpec, Refusal
 
 FREE_TO_ASK_AGAIN = frozenset(
     {
@@ -30,6 +30,14 @@ FREE_TO_ASK_AGAIN = frozenset(
 )
 """Refusals that pass by themselves; any other is about the node, and holds for all slots of a
 version until the node changes."""
+
+IMAGE_REFUSALS = frozenset({Refusal.IMAGE_UNAVAILABLE.value, Refusal.IMAGE_MISSING.value})
+"""A node that refused for one of them is asked again in time: a registry may be back, or the image
+be pushed, and nothing tells."""
+NOBODY_CAN: Mapping[str, Expiry] = {Refusal.IMAGE_MISSING.value: Expiry.IMAGE_MISSING}
+"""Refusals that end the job once every node has answered so that could run it and can be asked: to
+wait would be to wait for ever, since somebody misspelt a name. A registry that cannot be reached is
+none of them: a site without a network waits."""
 
 NEVER = "never"
 DEFAULT_RECONCILE = "longest_running"
@@ -53,6 +61,13 @@ class Barred(NamedTuple):
     hlc: Hlc
     reason: str
     message: str
+
+
+def last_word(expiry: Expiry, refusals: Iterable[Barred]) -> str:
+    """What a node said last of those whose refusal ended the job; "" where time ended it."""
+    said = (one for one in refusals if NOBODY_CAN.get(one.reason) is expiry)
+    latest = max(said, default=None)
+    return "" if latest is None else f"{latest.message or latest.reason}."
 
 
 def replace_after_s(spec: JobSpec, *, process_dead: bool, wan: bool) -> float | None:

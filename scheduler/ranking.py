@@ -166,6 +166,12 @@ def whole_reference(image: str) -> str:
     return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
+def has_image(spec: JobSpec, reading: NodeReading) -> bool:
+    """Whether a node has said that its engine has the image of this job."""
+    image = str(spec.task.engine.params.get("Image", ""))
+    return bool(image) and whole_reference(image) in map(whole_reference, reading.images)
+
+
 def _cache(wanted: Demand, reading: NodeReading) -> int:
     images = {whole_reference(one) for one in reading.images}
     here = sum(one in reading.blobs or whole_reference(one) in images for one in wanted.cached)

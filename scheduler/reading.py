@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.errors import SpecProblem
@@ -31,6 +31,7 @@ MAX_SHOWN_CHARS = 60
 
 # Explicit ranges, not Unicode categories: every release of Python must give the same answer.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_HALF = re.compile(r"[\ud800-\udfff]")
 _INVISIBLE = re.compile(
     r"[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
@@ -74,8 +75,12 @@ class Table:
 
     title: str
     """How sentences call such a map."""
-    keys: Mapping[str, Reader]
+    keys: dict[str, Reader]
     required: tuple[str, ...] = ()
+    by_lower: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_lower", {key.lower(): key for key in self.keys})
 
 
 def read_map(problems: Problems, path: str, value: Any, table: Table) -> dict[str, Any]:
@@ -83,29 +88,30 @@ def read_map(problems: Problems, path: str, value: Any, table: Table) -> dict[st
     if not isinstance(value, dict):
         problems.add(path, f"must be a map ({table.title}), not {shown(value)}")
         return {}
-    raw = _matched_keys(problems, path, value, table)
+    raw = value
+    if not value.keys() <= table.keys.keys():
+        raw = _matched_keys(problems, path, value, table)
     read: dict[str, Any] = {}
     for key, reader in table.keys.items():
-        if raw.get(key) is None:
-            if key in table.required:
-                problems.add(below(path, key), "is required")
-            continue
-        result = reader(problems, below(path, key), raw[key])
-        if result is not None:
-            read[key] = result
+        item = raw.get(key)
+        if item is not None:
+            result = reader(problems, f"{path}.{key}" if path else key, item)
+            if result is not None:
+                read[key] = result
+        elif key in table.required:
+            problems.add(below(path, key), "is required")
     return read
 
 
 def _matched_keys(
     problems: Problems, path: str, value: dict[Any, Any], table: Table
 ) -> dict[str, Any]:
-    by_lower = {key.lower(): key for key in table.keys}
     raw: dict[str, Any] = {}
     for key, item in value.items():
         if type(key) is not str:
             problems.add(path, f"has the key {shown(key)}; keys are texts")
             continue
-        name = by_lower.get(key.lower()) if len(key) <= MAX_SHOWN_CHARS else None
+        name = table.by_lower.get(key.lower()) if len(key) <= MAX_SHOWN_CHARS else None
         if name is None:
             if not problems.full:
                 problems.add(below(path, key), _unknown_key(key, table))
@@ -173,7 +179,7 @@ def text(problems: Problems, path: str, value: Any) -> str | None:
     if len(value) > MAX_TEXT_CHARS:
         problems.add(path, f"is longer than {MAX_TEXT_CHARS} characters")
         return None
-    if "\0" in value or re.search(r"[\ud800-\udfff]", value):
+    if "\0" in value or (not value.isascii() and _HALF.search(value)):
         problems.add(path, "holds a NUL or half a character, which no program can be given")
         return None
     return value
@@ -187,6 +193,8 @@ def word(problems: Problems, path: str, value: Any) -> str | None:
     if not 1 <= len(checked) <= MAX_NAME_CHARS:
         problems.add(path, f"must have 1 to {MAX_NAME_CHARS} characters, not {len(checked)}")
         return None
+    if checked.isascii() and checked.isprintable():
+        return checked
     if _CONTROL.search(checked) or _INVISIBLE.search(checked):
         problems.add(path, f"holds control or invisible characters: {ascii(checked)[:80]}")
         return None

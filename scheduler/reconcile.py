@@ -110,7 +110,7 @@ def _unwanted(
     if expired is not None:
         # What runs may end, but a node that may never come back must not keep the job from ending.
         idle = (one for one in job.live_attempts() if one.id in overdue or not one.taken)
-        yield from ((one, StopReason.QUEUE_TIMEOUT) for one in idle)
+        yield from ((one, StopReason(expired[1].value)) for one in idle)
 
 
 def _duplicates(job: JobView, spec: JobSpec, index: CapacityIndex) -> Iterator[AttemptView]:

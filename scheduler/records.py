@@ -9,30 +9,53 @@ on byte for byte, and folded by nobody (P38).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from scheduler import cbor
-from scheduler.ids import (
-    Dot,
-    attempt_id_from_bytes,
-    job_id_from_bytes,
-    node_id_from_bytes,
-    node_id_to_bytes,
-    uuid_bytes,
-)
+from scheduler.ids import Dot
 from scheduler.instant import Hlc
+from scheduler.record_fields import (
+    ATTEMPT,
+    BLOB,
+    BUILT_ON,
+    COUNTER,
+    CUT_OFF,
+    DIGEST,
+    DOT,
+    DOTS,
+    EPOCH,
+    JOB,
+    MAX_COUNTER,
+    MAX_RECORD_BYTES,
+    NODE,
+    SIGNED,
+    SMALL,
+    TEXT,
+    Field,
+    dot_fields,
+    dot_untrusted,
+    list_of,
+    text_map,
+    tuple_of,
+    unsigned,
+)
 
-MAX_RECORD_BYTES = 8 * 1024
-"""Half an envelope: a placement is 2 KiB at most, two output tails are 4 KiB."""
-MAX_TEXT_BYTES = 4 * 1024
-MAX_LIST_ITEMS = 4096
+__all__ = [
+    "KINDS",
+    "MAX_COUNTER",
+    "MAX_HLC",
+    "MAX_RECORD_BYTES",
+    "Kind",
+    "Record",
+    "RecordError",
+    "decode_record_untrusted",
+    "encode_record",
+]
+
 MAX_HLC = 253_402_300_800_000 << 16
 """The end of year 9999: a clock beyond it is nonsense, the same nonsense on every node."""
-MAX_COUNTER = (1 << 53) - 1
-"""Terms, versions, seqs: beyond any history, and exact in every reader's numbers."""
 
 
 class Kind(IntEnum):
@@ -69,132 +92,6 @@ class Record(NamedTuple):
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldType:
-    """How one field travels: `dump` to a CBOR value, `load_untrusted` back (ValueError inside)."""
-
-    name: str
-    dump: Callable[[Any], Any]
-    load_untrusted: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a kind: number on the wire, name in `body`, type, and if it must be there."""
-
-    number: int
-    name: str
-    type: FieldType
-    required: bool = True
-
-
-def _unsigned(maximum: int, name: str) -> FieldType:
-    def load(value: Any) -> int:
-        if type(value) is not int or not 0 <= value <= maximum:
-            raise ValueError(f"not an integer from 0 to {maximum}")
-        return value
-
-    return FieldType(name, lambda value: value, load)
-
-
-def _text_untrusted(value: Any) -> str:
-    if type(value) is not str or len(value.encode("utf-8")) > MAX_TEXT_BYTES:
-        raise ValueError(f"not a text of at most {MAX_TEXT_BYTES} bytes")
-    return value
-
-
-def _bytes(
-    length: int, name: str, load: Callable[[bytes], Any], dump: Callable[[Any], bytes]
-) -> FieldType:
-    def checked(value: Any) -> Any:
-        if type(value) is not bytes or len(value) != length:
-            raise ValueError(f"not {length} bytes")
-        return load(value)
-
-    return FieldType(name, dump, checked)
-
-
-def _list_of(item: FieldType) -> FieldType:
-    def load(value: Any) -> tuple[Any, ...]:
-        if type(value) is not list or len(value) > MAX_LIST_ITEMS:
-            raise ValueError(f"not a list of at most {MAX_LIST_ITEMS}")
-        return tuple(item.load_untrusted(one) for one in value)
-
-    return FieldType(f"list of {item.name}", lambda items: [item.dump(one) for one in items], load)
-
-
-def _tuple_of(
-    name: str, *items: FieldType, make: Callable[..., Any] = lambda *one: one
-) -> FieldType:
-    def load(value: Any) -> Any:
-        if type(value) is not list or len(value) != len(items):
-            raise ValueError(f"not a list of {len(items)}")
-        return make(*(item.load_untrusted(one) for item, one in zip(items, value, strict=True)))
-
-    return FieldType(
-        name, lambda value: [item.dump(one) for item, one in zip(items, value, strict=True)], load
-    )
-
-
-def _text_map(item: FieldType) -> FieldType:
-    def load(value: Any) -> dict[str, Any]:
-        if type(value) is not dict or len(value) > MAX_LIST_ITEMS:
-            raise ValueError(f"not a map of at most {MAX_LIST_ITEMS} entries")
-        return {_text_untrusted(key): item.load_untrusted(one) for key, one in value.items()}
-
-    return FieldType(
-        f"map of text to {item.name}",
-        lambda entries: {key: item.dump(one) for key, one in entries.items()},
-        load,
-    )
-
-
-def _signed_untrusted(value: Any) -> int:
-    if type(value) is not int or not -MAX_COUNTER <= value <= MAX_COUNTER:
-        raise ValueError("not an integer within 53 bits")
-    return value
-
-
-COUNTER = _unsigned(MAX_COUNTER, "counter")
-EPOCH = _unsigned((1 << 64) - 1, "epoch")
-SMALL = _unsigned(0xFFFF, "small counter")
-SIGNED = FieldType("signed integer", lambda value: value, _signed_untrusted)
-TEXT = FieldType("text", lambda value: value, _text_untrusted)
-NODE = _bytes(16, "node id", node_id_from_bytes, node_id_to_bytes)
-JOB = _bytes(16, "job id", job_id_from_bytes, uuid_bytes)
-ATTEMPT = _bytes(16, "attempt id", attempt_id_from_bytes, uuid_bytes)
-DIGEST = _bytes(32, "digest", lambda raw: raw.hex(), bytes.fromhex)
-DOT = FieldType(
-    "dot",
-    lambda dot: [node_id_to_bytes(dot[0]), dot[1], dot[2]],
-    lambda value: _dot_untrusted(value),
-)
-DOTS = _list_of(DOT)
-BLOB = FieldType("bytes", lambda value: value, lambda value: _blob_untrusted(value))
-CUT_OFF = _list_of(_tuple_of("epoch and seq", EPOCH, COUNTER))
-BUILT_ON = _list_of(_tuple_of("epoch, seq, head hash", EPOCH, COUNTER, DIGEST))
-
-
-def _dot_untrusted(value: Any) -> Dot:
-    """Written out, not put together from its three fields: a record holds up to three of these."""
-    if type(value) is not list or len(value) != 3:
-        raise ValueError("not a list of 3")
-    author, epoch, seq = value
-    if type(author) is not bytes or len(author) != 16:
-        raise ValueError("not 16 bytes")
-    if type(epoch) is not int or not 0 <= epoch < 1 << 64:
-        raise ValueError("not an epoch")
-    if type(seq) is not int or not 0 <= seq <= MAX_COUNTER:
-        raise ValueError(f"not an integer from 0 to {MAX_COUNTER}")
-    return Dot(node_id_from_bytes(author), epoch, seq)
-
-
-def _blob_untrusted(value: Any) -> bytes:
-    if type(value) is not bytes or len(value) > MAX_RECORD_BYTES:
-        raise ValueError(f"not at most {MAX_RECORD_BYTES} bytes")
-    return value
-
-
 _ABOUT_JOB = (Field(0, "job", JOB), Field(1, "birth", DOT))
 
 KINDS: Mapping[Kind, tuple[Field, ...]] = {
@@ -217,12 +114,12 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
         Field(6, "spec", DIGEST),
         Field(7, "seen_stops", DOTS),
         Field(8, "retry_attempts", SMALL),
-        Field(9, "retry_program", _unsigned(1, "0 or 1")),
+        Field(9, "retry_program", unsigned(1, "0 or 1")),
         Field(10, "execution_timeout_s", COUNTER),
         Field(11, "queue_timeout_s", COUNTER),
         Field(12, "total_timeout_s", COUNTER),
-        Field(13, "disconnect", _text_map(TEXT)),
-        Field(14, "members", _list_of(NODE), required=False),
+        Field(13, "disconnect", text_map(TEXT)),
+        Field(14, "members", list_of(NODE), required=False),
         Field(15, "reason", TEXT, required=False),
         Field(16, "key", TEXT, required=False),
     ),
@@ -237,9 +134,9 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
         Field(6, "term", COUNTER),
         Field(7, "node", NODE),
         Field(8, "score", SIGNED),
-        Field(9, "next_best", _list_of(_tuple_of("node and score", NODE, SIGNED))),
-        Field(10, "refusals", _text_map(COUNTER)),
-        Field(11, "reasons", _text_map(SIGNED)),
+        Field(9, "next_best", list_of(tuple_of("node and score", NODE, SIGNED))),
+        Field(10, "refusals", text_map(COUNTER)),
+        Field(11, "reasons", text_map(SIGNED)),
     ),
     Kind.ATTEMPT_STOP_REQUESTED: (
         *_ABOUT_JOB,
@@ -249,7 +146,7 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
     Kind.ATTEMPT_OBSERVED: (
         *_ABOUT_JOB,
         Field(2, "attempt", ATTEMPT),
-        Field(3, "state", _unsigned(8, "attempt state")),
+        Field(3, "state", unsigned(8, "attempt state")),
         Field(4, "reason", TEXT, required=False),
         Field(5, "message", TEXT, required=False),
         Field(6, "exit_code", SIGNED, required=False),
@@ -264,8 +161,8 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
     Kind.PURGED: (
         Field(0, "author", NODE),
         Field(1, "epoch", EPOCH),
-        Field(2, "births", _list_of(_tuple_of("first and last seq", COUNTER, COUNTER))),
-        Field(3, "erase", _unsigned(1, "0 or 1"), required=False),
+        Field(2, "births", list_of(tuple_of("first and last seq", COUNTER, COUNTER))),
+        Field(3, "erase", unsigned(1, "0 or 1"), required=False),
     ),
     Kind.CHECKPOINT_BEGUN: (Field(0, "supersedes", CUT_OFF),),
     Kind.CHECKPOINT_ENDED: (Field(0, "count", COUNTER), Field(1, "digest", DIGEST)),
@@ -295,52 +192,61 @@ KINDS: Mapping[Kind, tuple[Field, ...]] = {
     ),
 }
 
-_BY_NAME = {kind: {field.name: field for field in fields} for kind, fields in KINDS.items()}
-_BY_NUMBER = {kind: {field.number: field for field in fields} for kind, fields in KINDS.items()}
-_REQUIRED = {
-    kind: tuple(field.name for field in fields if field.required) for kind, fields in KINDS.items()
+_DUMPS: Mapping[int, Mapping[str, tuple[int, Callable[[Any], Any]]]] = {
+    kind: {field.name: (field.number, field.type.dump) for field in fields}
+    for kind, fields in KINDS.items()
+}
+_LOADS: Mapping[int, Mapping[int, tuple[str, Callable[[Any], Any]]]] = {
+    kind: {field.number: (field.name, field.type.load_untrusted) for field in fields}
+    for kind, fields in KINDS.items()
+}
+_REQUIRED_NAMES: Mapping[int, frozenset[str]] = {
+    kind: frozenset(field.name for field in fields if field.required)
+    for kind, fields in KINDS.items()
+}
+_REQUIRED_NUMBERS: Mapping[int, frozenset[int]] = {
+    kind: frozenset(field.number for field in fields if field.required)
+    for kind, fields in KINDS.items()
 }
 
 
 def encode_record(record: Record) -> bytes:
-    """The wire form of a record of a known kind; RecordError for a missing or misnamed field."""
-    return _encode(record, _wire_body(record))
+    """The wire form of a record of a known kind.
 
-
-def encode_own_record(record: Record) -> bytes:
-    """As `encode_record`; RecordError also for what readers would refuse.
-
-    The same as reading it back, at a third of the price: what was just encoded is CBOR.
+    RecordError for a missing or misnamed field, and for whatever readers would refuse: every field
+    is checked by the same rules as there.
     """
-    body = _wire_body(record)
-    data = _encode(record, body)
+    kind, hlc, cause, body = record
+    wire = _wire_body(kind, body)
+    _check_header(kind, hlc, wire)
+    try:
+        caused = None if cause is None else dot_fields(cause)
+    except ValueError as error:
+        raise RecordError(f"cause: {error}") from error
+    data = cbor.encode([int(kind), hlc, caused, wire])
     if len(data) > MAX_RECORD_BYTES:
         raise RecordError(f"{len(data)} bytes where {MAX_RECORD_BYTES} are allowed")
-    _header_untrusted(int(record.kind), record.hlc, body)
-    _cause_untrusted(None if record.cause is None else DOT.dump(record.cause))
-    _load_body(Kind(record.kind), body)
     return data
 
 
-def _encode(record: Record, body: dict[int, Any]) -> bytes:
-    cause = None if record.cause is None else DOT.dump(record.cause)
-    return cbor.encode([int(record.kind), record.hlc, cause, body])
-
-
-def _wire_body(record: Record) -> dict[int, Any]:
-    fields = _BY_NAME.get(Kind(record.kind), {})
+def _wire_body(kind: int, body: Mapping[str, Any]) -> dict[int, Any]:
+    dumps = _DUMPS.get(kind)
+    if dumps is None:
+        raise RecordError(f"kind {kind} is none of this release")
+    wire: dict[int, Any] = {}
+    name = ""
     try:
-        body = {
-            fields[name].number: fields[name].type.dump(value)
-            for name, value in record.body.items()
-            if value is not None
-        }
+        for name, value in body.items():
+            if value is not None:
+                number, dump = dumps[name]
+                wire[number] = dump(value)
     except KeyError as error:
-        raise RecordError(f"{Kind(record.kind).name} has no field {error}") from error
-    for field in fields.values():
-        if field.required and field.number not in body:
-            raise RecordError(f"{Kind(record.kind).name} lacks {field.name}")
-    return body
+        raise RecordError(f"{Kind(kind).name} has no field {error}") from error
+    except ValueError as error:
+        raise RecordError(f"{Kind(kind).name} {name}: {error}") from error
+    if not _REQUIRED_NUMBERS[kind] <= wire.keys():
+        raise _lacking(kind, {name for name, value in body.items() if value is not None})
+    return wire
 
 
 def decode_record_untrusted(data: bytes) -> Record:
@@ -352,15 +258,16 @@ def decode_record_untrusted(data: bytes) -> Record:
     if type(value) is not list or len(value) != 4:
         raise RecordError("a record is a list of four")
     kind, hlc, cause, body = value
-    _header_untrusted(kind, hlc, body)
-    cause_dot = _cause_untrusted(cause)
-    if kind not in Kind._value2member_map_:
-        return Record(kind, Hlc(hlc), cause_dot, {})
-    return Record(kind, Hlc(hlc), cause_dot, _load_body(Kind(kind), body))
+    _check_header(kind, hlc, body)
+    try:
+        caused = None if cause is None else dot_untrusted(cause)
+    except ValueError as error:
+        raise RecordError(f"cause: {error}") from error
+    return Record(kind, Hlc(hlc), caused, _load_body_untrusted(kind, body))
 
 
-def _header_untrusted(kind: Any, hlc: Any, body: Any) -> None:
-    if type(kind) is not int or not 0 < kind <= 0xFFFF:
+def _check_header(kind: Any, hlc: Any, body: Any) -> None:
+    if not isinstance(kind, int) or type(kind) is bool or not 0 < kind <= 0xFFFF:
         raise RecordError("kind is not an integer from 1 to 65535")
     if type(hlc) is not int or not 0 <= hlc <= MAX_HLC:
         raise RecordError("hlc is outside the years 1970 to 9999")
@@ -368,25 +275,24 @@ def _header_untrusted(kind: Any, hlc: Any, body: Any) -> None:
         raise RecordError("body is not a map")
 
 
-def _cause_untrusted(cause: Any) -> Dot | None:
-    try:
-        return None if cause is None else DOT.load_untrusted(cause)
-    except ValueError as error:
-        raise RecordError(f"cause: {error}") from error
-
-
-def _load_body(kind: Kind, body: dict[Any, Any]) -> dict[str, Any]:
+def _load_body_untrusted(kind: int, body: dict[Any, Any]) -> dict[str, Any]:
+    loads = _LOADS.get(kind)
+    if loads is None:
+        return {}
     loaded: dict[str, Any] = {}
-    fields = _BY_NUMBER[kind]
-    for number, value in body.items():
-        field = fields.get(number)
-        if field is None:
-            continue
-        try:
-            loaded[field.name] = field.type.load_untrusted(value)
-        except ValueError as error:
-            raise RecordError(f"{kind.name} {field.name}: {error}") from error
-    for name in _REQUIRED[kind]:
-        if name not in loaded:
-            raise RecordError(f"{kind.name} lacks {name}")
+    name = ""
+    try:
+        for number, value in body.items():
+            if number in loads:
+                name, load = loads[number]
+                loaded[name] = load(value)
+    except ValueError as error:
+        raise RecordError(f"{Kind(kind).name} {name}: {error}") from error
+    if not _REQUIRED_NAMES[kind] <= loaded.keys():
+        raise _lacking(kind, loaded.keys())
     return loaded
+
+
+def _lacking(kind: int, names: Collection[str]) -> RecordError:
+    missing = next(one.name for one in KINDS[Kind(kind)] if one.required and one.name not in names)
+    return RecordError(f"{Kind(kind).name} lacks {missing}")

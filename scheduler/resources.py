@@ -83,18 +83,22 @@ def _cpu_milli(amount: str) -> int | None:
     match = _AMOUNT.fullmatch(amount)
     if match is None or match[2] not in ("", "m") or " " in amount:
         return None
-    return _round_up(Fraction(match[1]) * (1 if match[2] else 1000))
+    return _times(match[1], 1 if match[2] else 1000)
 
 
 def _bytes(amount: str) -> int | None:
     match = _AMOUNT.fullmatch(amount)
     if match is None or match[2] not in _UNITS:
         return None
-    return _round_up(Fraction(match[1]) * _UNITS[match[2]])
+    return _times(match[1], _UNITS[match[2]])
 
 
-def _round_up(amount: Fraction) -> int:
-    return -(-amount.numerator // amount.denominator)
+def _times(amount: str, unit: int) -> int:
+    """Rounded up to a whole."""
+    if "." not in amount:
+        return int(amount) * unit
+    exact = Fraction(amount) * unit
+    return -(-exact.numerator // exact.denominator)
 
 
 def _amount(problems: Problems, path: str, value: Any) -> str | None:

@@ -147,6 +147,8 @@ class SlotTable:
 
     def duplicate_count(self) -> int:
         """Successes beside the accepted one, over all slots."""
+        if not self._tried_again:
+            return 0
         return sum(max(0, len(self.successes(index)) - 1) for index in self._tried_again)
 
     def duplicate_ms(self) -> int:

@@ -67,6 +67,7 @@ __all__ = [
     "encode_spec",
     "job_document",
     "named_blobs",
+    "parse_and_encode_untrusted",
     "parse_job_untrusted",
 ]
 
@@ -199,16 +200,25 @@ def parse_job_untrusted(document: Any) -> JobSpec:
 
     Raises SpecError with every problem, and nothing else.
     """
+    return parse_and_encode_untrusted(document)[0]
+
+
+def parse_and_encode_untrusted(document: Any) -> tuple[JobSpec, bytes]:
+    """As `parse_job_untrusted`, with the spec's one encoding."""
+    spec = _parse_untrusted(document)
+    data = encode_spec(spec)
+    if len(data) > MAX_SPEC_BYTES:
+        raise SpecError([SpecProblem("", _TOO_LARGE.format(len(data)))])
+    return spec, data
+
+
+def _parse_untrusted(document: Any) -> JobSpec:
     problems = Problems()
     read = read_map(problems, "", document, JOB)
     _check_job(problems, read)
     if problems.found():
         raise SpecError(problems.found())
-    spec = _build_job(read)
-    size_bytes = len(encode_spec(spec))
-    if size_bytes > MAX_SPEC_BYTES:
-        raise SpecError([SpecProblem("", _TOO_LARGE.format(size_bytes))])
-    return spec
+    return _build_job(read)
 
 
 _TOO_LARGE = (
@@ -323,7 +333,8 @@ def decode_spec_untrusted(data: bytes) -> JobSpec:
         document = cbor.decode_untrusted(data, max_bytes=MAX_SPEC_BYTES)
     except cbor.CborError as error:
         raise SpecError([SpecProblem("", f"the stored job cannot be read: {error}")]) from error
-    return parse_job_untrusted(document)
+    # With its defaults filled in it may be larger than what was read, but not twice as large.
+    return (parse_job_untrusted if 2 * len(data) > MAX_SPEC_BYTES else _parse_untrusted)(document)
 
 
 def named_blobs(spec: JobSpec) -> tuple[Digest, ...]:

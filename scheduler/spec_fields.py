@@ -19,7 +19,8 @@ from scheduler.reading import (
 
 MAX_PATH_CHARS = 4096
 """Linux' PATH_MAX."""
-KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
+KERNEL_FOLDERS = ("/proc/", "/sys/", "/dev/")
+_NOT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f\\]")
 RESERVED_META_PREFIX = "bacalhau.org/"
 _TAKEN_RESULT_NAMES = ("stdout", "stderr", "exitcode")
 
@@ -70,7 +71,7 @@ def _path(problems: Problems, path: str, value: Any) -> str | None:
     checked = text(problems, path, value)
     if checked is None:
         return None
-    if not checked or len(checked) > MAX_PATH_CHARS or re.search(r"[\x00-\x1f\x7f\\]", checked):
+    if not checked or len(checked) > MAX_PATH_CHARS or _NOT_IN_PATHS.search(checked):
         problems.add(
             path,
             f"{shown(checked)} is no path: 1 to {MAX_PATH_CHARS} characters, parted by '/', "
@@ -110,7 +111,7 @@ def guest_path(problems: Problems, path: str, value: Any) -> str | None:
     if checked == "/":
         problems.add(path, "must be a place below '/', not '/' itself")
         return None
-    if any(f"{checked}/".startswith(f"{folder}/") for folder in KERNEL_FOLDERS):
+    if f"{checked}/".startswith(KERNEL_FOLDERS):
         problems.add(path, f"{shown(checked)} belongs to the kernel; choose another place")
         return None
     return checked

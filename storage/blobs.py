@@ -145,18 +145,6 @@ class BlobStore:
             stage.finish()
         return digest
 
-    def keep_file(self, path: Path) -> tuple[Digest, int]:
-        """Move a finished file of ours in here, flushed; its address and size in bytes.
-
-        A file that another name leads to as well is copied: who knows that name could change it.
-        """
-        if path.stat().st_nlink > 1:
-            return self._keep_copy(path)
-        digest, size_bytes = file_digest(path)
-        with open(path, "rb+", buffering=0) as file:
-            self.adopt(file.fileno(), path, digest)
-        return digest, size_bytes
-
     def digests(self) -> Iterator[tuple[Digest, int]]:
         """Every blob file with its size in bytes, in order of digest."""
         for shelf in sorted(self.folder.iterdir()):
@@ -182,7 +170,7 @@ class BlobStore:
         os.fchmod(handle, 0o400)
         os.fsync(handle)
         os.rename(path, target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
 
     def _make_shelves(self) -> None:
         """All at once, at start: made when needed, each would cost one more flush then."""
@@ -191,20 +179,14 @@ class BlobStore:
         for name in missing:
             (self.folder / name).mkdir(mode=0o700)
         if missing:
-            _flush_folder(self.folder)
-
-    def _keep_copy(self, path: Path) -> tuple[Digest, int]:
-        stage = self.stage()
-        with open(path, "rb", buffering=0) as file:
-            while chunk := file.read(CHUNK_BYTES):
-                stage.write(chunk)
-        return stage.finish(), stage.size_bytes
+            flush_folder(self.folder)
 
     def _from_fallback(self, digest: Digest) -> bytes | None:
         return None if self._fallback is None else self._fallback(digest)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """What has been named in a folder is there after a power cut too."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -7,12 +7,18 @@ which its client ignores.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mesh.member.commands import AttemptReading, Explanation, HistoryItem, JobReading
-from scheduler.explain import explain_choice, explain_score, explain_verdict, explain_waiting
+from scheduler.explain import (
+    Choice,
+    explain_choice,
+    explain_score,
+    explain_verdict,
+    explain_waiting,
+)
 from scheduler.ids import Dot, NodeId
 from scheduler.jobs import AttemptState, JobState, Observation, Verdict
 from scheduler.spec import job_document as spec_document
@@ -276,21 +282,6 @@ def page(items: Sequence[Document], next_token: str = "") -> Document:
     return {"NextToken": next_token, "Items": list(items)}
 
 
-def change_document(
-    reading: JobReading,
-    attempts: Iterable[AttemptReading],
-    names: Mapping[NodeId, str] = NO_NAMES,
-) -> Document:
-    """One step of a followed job: the job, and the executions that changed since the last."""
-    return {
-        "Job": job_document(reading, names),
-        "Executions": page(
-            [execution_document(one, namespace=reading.namespace, base_url="") for one in attempts]
-        ),
-        "Mesh": job_mesh_document(reading),
-    }
-
-
 def explanation_document(explanation: Explanation) -> Document:
     """Why a job runs where it runs, or why it waits."""
     reading, names = explanation.job, explanation.node_names
@@ -306,6 +297,8 @@ def explanation_document(explanation: Explanation) -> Document:
 
 def _placement_document(attempt: AttemptReading, explanation: Explanation) -> Document:
     names, there = explanation.node_names, explanation.bytes_there.get(attempt.node, 0)
+    parts = sum(explanation.job.counts.values())
+    choice = Choice(attempt.node_name, attempt.reasons, parts, there)
     return {
         "ExecutionID": attempt.id,
         "Index": attempt.index,
@@ -314,7 +307,7 @@ def _placement_document(attempt: AttemptReading, explanation: Explanation) -> Do
         "NodeName": attempt.node_name,
         "State": attempt.observation.state.name.capitalize(),
         "Message": attempt.observation.message,
-        "Because": explain_choice(attempt.reasons, there, explanation.verdicts, names),
+        "Because": explain_choice(choice, explanation.verdicts, names),
         "Score": attempt.score,
         "Why": explain_score(attempt.reasons),
         "Reasons": dict(attempt.reasons),

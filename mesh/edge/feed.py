@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,27 +71,29 @@ def encode_rows(**rows: Any) -> dict[str, bytes]:
     }
 
 
-def changes_frame(parts: Parts, position: Position, topics: frozenset[str]) -> bytes:
-    """The frame of changes for readers of these topics; empty when there is nothing for them."""
+def changes_frame(parts: Parts, position: Position | None, topics: frozenset[str]) -> bytes:
+    """The frame of changes for readers of these topics; empty when there is nothing for them.
+
+    Without a position there is nothing to go on from after it.
+    """
     made = parts.frames.get(topics)
     if made is None:
         content = _content(parts, topics)
-        made = _frame(f"id: {position}\nevent: changes\n", content) if content else b""
+        made = _frame(f"{_id(position)}event: changes\n", content) if content else b""
         parts.frames[topics] = made
     return made
 
 
 def snapshot_frames(
-    pieces: Sequence[Parts], position: Position, topics: frozenset[str]
-) -> list[bytes]:
-    """The frames of a snapshot; the last one alone has an id: a part is nothing to go on from."""
-    frames = []
+    pieces: Sequence[Parts], position: Position | None, topics: frozenset[str]
+) -> Iterator[bytes]:
+    """The frames of a snapshot, made one at a time: many may be read at once. The last one alone
+    has an id: a part is nothing to go on from."""
     for number, parts in enumerate(pieces, 1):
         more = number < len(pieces)
         head = [b'"Piece":%d,"More":%s' % (number, b"true" if more else b"false")]
-        told = "event: snapshot\n" if more else f"id: {position}\nevent: snapshot\n"
-        frames.append(_frame(told, [*head, *_content(parts, topics)]))
-    return frames
+        told = "event: snapshot\n" if more else f"{_id(position)}event: snapshot\n"
+        yield _frame(told, [*head, *_content(parts, topics)])
 
 
 def _content(parts: Parts, topics: frozenset[str]) -> list[bytes]:
@@ -101,6 +103,10 @@ def _content(parts: Parts, topics: frozenset[str]) -> list[bytes]:
     if gone:
         content.append(b'"Gone":%s' % json.dumps(gone, separators=(",", ":")).encode())
     return content
+
+
+def _id(position: Position | None) -> str:
+    return "" if position is None else f"id: {position}\n"
 
 
 def _frame(head: str, content: Collection[bytes]) -> bytes:
@@ -139,6 +145,10 @@ class Ring:
         """Whether a reader that has read so far can go on from there."""
         behind = self._number - position.number
         return position.boot == self.boot and 0 <= behind <= len(self._entries)
+
+    def since(self, position: Position) -> list[Parts]:
+        """What was added after a position that is held."""
+        return list(self._entries)[len(self._entries) - (self._number - position.number) :]
 
     def next_for(
         self, position: Position, topics: frozenset[str] = _ALL

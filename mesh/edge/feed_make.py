@@ -143,6 +143,7 @@ def execution_row(attempt: AttemptReading) -> ExecutionRow:
         "Created": attempt.created_ms,
         "Started": attempt.started_ms,
         "Modified": attempt.modified_ms,
+        "ElapsedMs": observation.elapsed_ms,
     }
 
 

@@ -71,7 +71,8 @@ class Picture:
                 table[row["ID"]] = row
             for one in gone.get(name, ()):
                 table.pop(one, None)
-        self.events.extend(data.get("Events", ()))
+        told = self.events[-1]["Seq"] if self.events else 0
+        self.events.extend(row for row in data.get("Events", ()) if row["Seq"] > told)
 
     def _forget_oldest(self) -> None:
         if len(self.executions) <= 2 * KEPT_FINISHED:

@@ -120,6 +120,7 @@ class ExecutionRow(TypedDict):
     Created: int
     Started: int
     Modified: int
+    ElapsedMs: int
 
 
 class EventRow(TypedDict):

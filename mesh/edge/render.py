@@ -67,10 +67,24 @@ class Table:
 
     headers: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+    spared: tuple[str, ...] = ()
+    """Columns that are left out, the first ones first, where the width is not enough."""
 
     def text(self, width: int) -> str:
         """For people, in so many columns."""
-        return table(self.headers, self.rows, width)
+        shown = list(range(len(self.headers)))
+        for name in self.spared:
+            if _least_width(self, shown) <= width:
+                break
+            shown.remove(self.headers.index(name))
+        headers = [self.headers[at] for at in shown]
+        return table(headers, [[row[at] for at in shown] for row in self.rows], width)
+
+
+def _least_width(one: Table, shown: Sequence[int]) -> int:
+    """With the last column as narrow as it may be."""
+    widths = [max(text_width(plain(row[at])) for row in (one.headers, *one.rows)) for at in shown]
+    return sum(widths[:-1]) + min(widths[-1], MIN_LAST_COLUMN) + 2 * (len(widths) - 1)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
@@ -201,7 +215,7 @@ def node_table(nodes: Sequence[Document], now_ms: int | None = None) -> Table:
         *("ID", "NAME", "STATE", "ENGINES", "CPU", "MEMORY", "DISK", "LABELS"),
     )
     if now_ms is not None:
-        return Table(headers, rows)
+        return Table(headers, rows, spared=("LABELS", "DISK", "ENGINES"))
     more = [
         (
             node["ConnectionState"]["LastHeartbeat"][:19].replace("T", " "),
@@ -300,66 +314,38 @@ def history_table(items: Sequence[Document], now_ms: int | None = None) -> Table
     return Table(("TIME", "EXEC. ID", "TOPIC", "EVENT"), rows)
 
 
+def which_part(index: int, attempt: int, parts: int) -> str:
+    """Which execution of a job one is, in brackets, as far as there is a choice."""
+    told = [f"part {index}"] if parts > 1 else []
+    told += [f"attempt {attempt}"] if attempt > 1 else []
+    return f" ({', '.join(told)})" if told else ""
+
+
 def explain_text(explanation: Document) -> str:
     """Why a job runs where it runs, or why it waits."""
     state = explanation["State"]
     lines = [f"{short_id(explanation['JobID'])} is {plain(state['StateType'])}."]
     if explanation["Waiting"]:
         lines.append(plain(explanation["Waiting"]))
+    parts = 1 + max((one["Index"] for one in explanation["Placements"]), default=0)
     for placed in explanation["Placements"]:
-        which = f"part {placed['Index']}, attempt {placed['Attempt']}"
         where = plain(placed["NodeName"])
-        why = f": {plain(placed['Because'])}" if placed["Because"] else "."
-        lines.append(f"{short_id(placed['ExecutionID'])} ({which}) went to {where}{why}")
-        lines.append(f"    {placed['Score']} points. {plain(placed['Why'])}")
+        why = plain(placed["Because"]).rstrip(".")
+        told = f"went to {where}" + (f", because {why}." if why else ".")
+        which = which_part(placed["Index"], placed["Attempt"], parts)
+        lines.append(f"{short_id(placed['ExecutionID'])}{which} {told}")
+        points = plain(placed["Why"]).removeprefix("Score: ")
+        lines.append(f"    {placed['Score']} points: {points}")
         for other in placed["NextBest"]:
             lines.append(f"    next best: {plain(other['NodeName'])} with {other['Score']} points")
         for refusal, count in placed["Refusals"].items():
-            lines.append(f"    {count} would not take it: {plain(refusal)}")
+            those = "1 node" if count == 1 else f"{count} nodes"
+            lines.append(f"    {those} would not take it: {plain(refusal).replace('_', ' ')}")
     if explanation["Nodes"]:
-        lines += ["", "What each node would answer now:"]
-        lines += [f"    {plain(one['Sentence'])}" for one in explanation["Nodes"]]
+        lines += ["", "If a part of it had to be placed now:"]
+        nodes = sorted(explanation["Nodes"], key=lambda one: (-one["Score"], one["NodeName"]))
+        lines += [f"    {plain(one['Sentence'])}" for one in nodes]
     return "\n".join(lines)
-
-
-# --- progress -------------------------------------------------------------------------------------
-
-
-def progress_lines(change: Document, told: Mapping[str, str]) -> dict[str, str]:
-    """What is new in one step of a followed job: lines by what they are about.
-
-    `told` holds the line last told about each; what would be told again is left out.
-    """
-    job = change["Job"]
-    lines = {one["ID"]: execution_line(one) for one in change["Executions"]["Items"]}
-    state, message = job["State"]["StateType"], job["State"].get("Message", "")
-    if state in ("Pending", "Queued") and message:
-        lines[job["ID"]] = f"{state.lower()}: {plain(message)}"
-    return {about: line for about, line in lines.items() if told.get(about) != line}
-
-
-def execution_line(execution: Document) -> str:
-    """One execution, in a line."""
-    mesh = execution["Mesh"]
-    word = execution_word(execution)
-    where = plain(mesh["NodeName"] or execution["NodeID"])
-    again = f" (attempt {mesh['Attempt']})" if mesh["Attempt"] > 1 else ""
-    line = f"{short_id(execution['ID'])} {word} on {where}{again}"
-    if word == "assigned" and mesh["Why"]:
-        return f"{line}: {plain(mesh['Why'])}"
-    if word in ("failed", "refused", "cancelled"):
-        return f"{line}: {plain(execution['ComputeState'].get('Message', ''))}"
-    if word == "completed":
-        return f"{line} in {show_seconds(mesh['ElapsedMs'])}, exit code {show_exit_code(execution)}"
-    return line
-
-
-def status_line(change: Document) -> str:
-    """The job as a whole, for a line that is drawn over and over."""
-    counts = change["Mesh"]["Counts"]
-    parts = ", ".join(f"{number} {plain(word)}" for word, number in counts.items() if number)
-    state = plain(change["Job"]["State"]["StateType"])
-    return f"{state}: {parts}" if parts else state
 
 
 def show_seconds(elapsed_ms: int) -> str:

@@ -42,8 +42,10 @@ class Column:
     least: int
     most: int = 0
     """It grows up to here where there is room; 0 for not at all."""
-    need: int = 1
-    """1 is shown always, of the others those with smaller numbers first."""
+    need: int = 0
+    """0 is shown always, of the others those with smaller numbers first."""
+    tight: int = 0
+    """It shrinks to this where it would not be shown otherwise; 0 for not at all."""
     right: bool = False
 
 
@@ -54,13 +56,17 @@ def lay_out(columns: Sequence[Column], width: int) -> Layout:
     """The columns that fit, in their order, with their widths; all of the width is used as far as
     they can grow."""
     chosen: list[Column] = []
+    widths: dict[int, int] = {}
     room = width + GAP
     for column in sorted(columns, key=lambda one: one.need):
-        if column.need > 1 and column.least + GAP > room:
+        wide = column.least
+        if column.tight and wide + GAP > room:
+            wide = max(column.tight, room - GAP)
+        if column.need and wide + GAP > room:
             break
         chosen.append(column)
-        room -= column.least + GAP
-    widths = {id_of(columns, one): one.least for one in chosen}
+        widths[id_of(columns, column)] = wide
+        room -= wide + GAP
     _grow(columns, chosen, widths, max(room, 0))
     return [(one, widths[id_of(columns, one)]) for one in columns if one in chosen]
 

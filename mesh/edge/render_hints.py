@@ -13,6 +13,8 @@ ACTIONS = {
     "executions": (("Enter", "output"),),
     "events": (("Enter", "look"),),
 }
+KEPT_KEYS = 2
+"""`?` and `q`, and on pages the way back."""
 COMMON = (("/", "filter"), ("s", "sort"), ("?", "help"), ("q", "quit"))
 HELP = """
  1 2 3 4      nodes, jobs, executions, events; Tab the next, Shift-Tab back
@@ -33,32 +35,47 @@ HELP = """
 """
 
 
-def tabs_line(tab: str, counts: Sequence[int], filter_text: str) -> Line:
-    """The names of the tables with how much is in them; the one that is shown stands out."""
+def _tab_names(counts: Sequence[int], width: int) -> list[str]:
+    """The names of the tables with how much is in them, as far as there is room for that."""
+    named = [f"{number} {name.capitalize()}" for number, name in enumerate(TABS, 1)]
+    counted = [f" {name} {count} " for name, count in zip(named, counts, strict=True)]
+    forms = (counted, [f" {name} " for name in named], named)
+    return next((one for one in forms if len(" ".join(one)) <= width), named)
+
+
+def tabs_line(tab: str, counts: Sequence[int], filter_text: str, width: int) -> Line:
+    """The names of the tables; the one that is shown stands out."""
     line: Line = []
-    for number, (name, count) in enumerate(zip(TABS, counts, strict=True), 1):
-        text = f" {number} {name.capitalize()} {count} "
+    for name, text in zip(TABS, _tab_names(counts, width), strict=True):
         line += [(text, "key" if name == tab else "dim"), (" ", "")]
     if filter_text:
         line.append((f" only: {filter_text}", "warn"))
     return line
 
 
-def tab_at(x: int, counts: Sequence[int]) -> str:
+def tab_at(x: int, counts: Sequence[int], width: int) -> str:
     """The name of the table under a place of the line, "" where there is none."""
     end = 0
-    for number, (name, count) in enumerate(zip(TABS, counts, strict=True), 1):
-        end += len(f" {number} {name.capitalize()} {count} ") + 1
+    for name, text in zip(TABS, _tab_names(counts, width), strict=True):
+        end += len(text) + 1
         if x < end:
             return name
     return ""
 
 
-def keys_line(pairs: Sequence[tuple[str, str]]) -> Line:
-    """Keys and what they do."""
+def keys_line(pairs: Sequence[tuple[str, str]], width: int) -> Line:
+    """Keys and what they do. Where there is no room for all, the last two stay, which tell how to
+    leave and how to learn of the others, and of those before them the first ones."""
+    texts = [(f" {key} ", f" {word}  ") for key, word in pairs]
+    sizes = [len(key) + len(word) for key, word in texts]
+    last = max(len(texts) - KEPT_KEYS, 0)
+    room, shown = width + 2 - sum(sizes[last:]), 0  # the blanks after the last may be cut
+    while shown < last and sizes[shown] <= room:
+        room -= sizes[shown]
+        shown += 1
     line: Line = []
-    for key, word in pairs:
-        line += [(f" {key} ", "key"), (f" {word}  ", "")]
+    for key, word in (*texts[:shown], *texts[last:]):
+        line += [(key, "key"), (word, "")]
     return line
 
 

@@ -32,7 +32,12 @@ def describe_node(answer: Document, width: int) -> str:
     lines += _node_data(mesh, width)
     if answer["Running"]:
         rows = [
-            (short_id(one["ExecutionID"]), short_id(one["JobID"]), one["State"], one["Since"][:19])
+            (
+                short_id(one["ExecutionID"]),
+                short_id(one["JobID"]),
+                one["State"],
+                _time(one["Since"]),
+            )
             for one in answer["Running"]
         ]
         headers = ("EXECUTION", "JOB", "STATE", "SINCE")
@@ -40,12 +45,18 @@ def describe_node(answer: Document, width: int) -> str:
     return "\n".join(lines + _node_refusals(answer, width))
 
 
+def _time(text: str) -> str:
+    return plain(text[:19].replace("T", " "))
+
+
 def _intent_lines(mesh: Document) -> list[str]:
     if not mesh["Intent"]:
         return []
     why = f": {plain(mesh['IntentReason'])}" if mesh["IntentReason"] else ""
-    until = f", what runs until {mesh['IntentUntil'][:19]}" if mesh["Intent"] == "draining" else ""
-    said = f"since {mesh['IntentTime'][:19]}, said at {plain(mesh['IntentBy'])}"
+    until = (
+        f", what runs until {_time(mesh['IntentUntil'])}" if mesh["Intent"] == "draining" else ""
+    )
+    said = f"since {_time(mesh['IntentTime'])}, said at {plain(mesh['IntentBy'])}"
     return [f"Intent      {plain(mesh['Intent'])} {said}{until}{why}"]
 
 
@@ -79,7 +90,7 @@ def _node_refusals(answer: Document, width: int) -> list[str]:
         return []
     counts = ", ".join(f"{count} {plain(why)}" for why, count in answer["Refusals"].items())
     rows = [
-        (one["Time"][:19], short_id(one["JobID"]), one["Message"] or one["Reason"])
+        (_time(one["Time"]), short_id(one["JobID"]), one["Message"] or one["Reason"])
         for one in answer["Refused"]
     ]
     return ["", f"What it refused: {counts}", table(("TIME", "JOB", "WHY"), rows, width)]

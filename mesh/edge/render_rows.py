@@ -205,18 +205,19 @@ def _job_order(row: JobRow) -> tuple[int, int]:
 JOB_COLUMNS = (
     Column("STATE", lambda r, _: state_span(JOB_STATES, r["State"]), _job_order, 11),
     Column("JOB", lambda r, _: (job_label(r), "bold"), job_label, 12, 30),
-    Column("ID", lambda r, _: (short_id(r["ID"]), "dim"), lambda r: r["ID"], 10, need=5),
-    Column("TYPE", lambda r, _: (r["Type"], ""), lambda r: r["Type"], 7, need=3),
-    Column("DONE", lambda r, _: _done(r), lambda r: -r["Done"], 5, 7, right=True),
+    Column("ID", lambda r, _: (short_id(r["ID"]), "dim"), lambda r: r["ID"], 10, need=7),
+    Column("TYPE", lambda r, _: (r["Type"], ""), lambda r: r["Type"], 7, need=6),
+    Column("DONE", lambda r, _: _done(r), lambda r: -r["Done"], 5, 7, need=2, right=True),
     Column("RUN", lambda r, _: _number(r["Running"], "work"), lambda r: -r["Running"], 4,
-           right=True),
+           need=3, right=True),
     Column("WAIT", lambda r, _: _number(r["Waiting"], "warn"), lambda r: -r["Waiting"], 5,
-           right=True),
+           need=4, right=True),
     Column("FAIL", lambda r, _: _number(r["Failed"], "bad"), lambda r: -r["Failed"], 5,
-           right=True, need=6),
-    Column("AGE", lambda r, look: _time(r["Created"], look), lambda r: -r["Created"], 7, need=2),
-    Column("OWNER", lambda r, _: (r["Owner"], ""), lambda r: r["Owner"], 8, 16, need=8),
-    Column("WHERE OR WHY", _where_or_why, lambda r: (where_text(r), r["Message"]), 24, 120),
+           need=8, right=True),
+    Column("AGE", lambda r, look: _time(r["Created"], look), lambda r: -r["Created"], 7, need=5),
+    Column("OWNER", lambda r, _: (r["Owner"], ""), lambda r: r["Owner"], 8, 16, need=9),
+    Column("WHERE OR WHY", _where_or_why, lambda r: (where_text(r), r["Message"]), 24, 120,
+           need=1, tight=14),
 )  # fmt: skip
 
 
@@ -248,20 +249,21 @@ def execution_columns(names: Mapping[str, str]) -> tuple[Column, ...]:
     return (
         Column("STATE", lambda r, _: state_span(EXECUTION_STATES, r["State"]), _execution_order,
                12),
-        Column("ID", lambda r, _: (short_id(r["ID"]), ""), lambda r: r["ID"], 10),
+        Column("ID", lambda r, _: (short_id(r["ID"]), ""), lambda r: r["ID"], 10, need=2),
         Column("JOB", lambda r, _: (job(r), "bold"), job, 11, 30),
         Column("PART", lambda r, _: (str(r["Index"]), ""), lambda r: r["Index"], 5, right=True,
-               need=3),
-        Column("TRY", lambda r, _: (str(r["Attempt"]), ""), lambda r: -r["Attempt"], 4,
-               right=True, need=6),
-        Column("NODE", lambda r, _: (r["NodeName"], ""), lambda r: r["NodeName"], 10, 24),
-        Column("EXIT", lambda r, _: _exit_code(r), lambda r: -(r["ExitCode"] or 0), 5,
-               right=True, need=5),
-        Column("AGE", lambda r, look: _time(r["Created"], look), lambda r: -r["Created"], 7,
                need=4),
-        Column("ANSWER", lambda r, _: _answer(r), lambda r: _answer(r)[0], 9, need=2),
+        Column("TRY", lambda r, _: (str(r["Attempt"]), ""), lambda r: -r["Attempt"], 4,
+               right=True, need=7),
+        Column("NODE", lambda r, _: (r["NodeName"], ""), lambda r: r["NodeName"], 10, 24,
+               need=1),
+        Column("EXIT", lambda r, _: _exit_code(r), lambda r: -(r["ExitCode"] or 0), 5,
+               right=True, need=6),
+        Column("AGE", lambda r, look: _time(r["Created"], look), lambda r: -r["Created"], 7,
+               need=5),
+        Column("ANSWER", lambda r, _: _answer(r), lambda r: _answer(r)[0], 9, need=3),
         Column("COMMENT", lambda r, _: (r["Message"], ""), lambda r: r["Message"], 14, 120,
-               need=7),
+               need=8),
     )  # fmt: skip
 
 
@@ -280,7 +282,7 @@ EVENT_COLUMNS = (
     Column("TIME", _event_time, lambda r: -r["Seq"], 8),
     Column("", lambda r, _: LEVELS.get(r["Level"], UNKNOWN_STATE)[1:], lambda r: r["Level"], 1),
     Column("ABOUT", lambda r, _: (r["Kind"], "dim"), lambda r: (r["Kind"], -r["Seq"]), 9, need=2),
-    Column("WHAT HAPPENED", _sentence, lambda r: r["Sentence"], 60, 200),
+    Column("WHAT HAPPENED", _sentence, lambda r: r["Sentence"], 60, 200, need=1, tight=18),
 )
 
 

@@ -25,10 +25,15 @@ def story_text(story: Document, width: int, *, wide: bool = False) -> str:
     if not rows:
         return f"{job}{named} is {state}."
     times, nodes = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
-    room = max(MIN_TEXT_COLUMNS, width - times - nodes - 4)
     lines = []
     for time, node, depth, text in rows:
-        lines += _lines((time.rjust(times), node.ljust(nodes)), depth, text, room)
+        head = f"{time.rjust(times)}  {node.ljust(nodes)}  "
+        if width - len(head) < MIN_TEXT_COLUMNS:  # then below it
+            lines.append(head.strip())
+            head = INDENT
+        lines += _lines(head, depth, text, max(width - len(head), MIN_TEXT_COLUMNS))
+    if state == "Queued" and (message := story["State"].get("Message")):
+        lines += textwrap.wrap(f"Now {plain(message)}", max(width, MIN_TEXT_COLUMNS))
     return "\n".join([f"{job}{named} is {state}.", *lines])
 
 
@@ -44,20 +49,17 @@ def _sentence(item: Document) -> str:
     what = what.removeprefix(f"{plain(item['NodeName'])} ")
     if not because:
         return f"{what}."
-    first = because[0].lower() + because[1:] if because[1:2].islower() else because
+    name = because.split()[0] in what.split()
+    first = because[0].lower() + because[1:] if because[1:2].islower() and not name else because
     return f"{what}, because {first.rstrip('.')}."
 
 
-def _lines(head: tuple[str, str], depth: int, text: str, room: int) -> list[str]:
+def _lines(head: str, depth: int, text: str, room: int) -> list[str]:
     indent = INDENT * depth
     wrapped = textwrap.wrap(
         text, room, initial_indent=indent, subsequent_indent=indent + INDENT, break_long_words=True
     )
-    blank = " " * (len(head[0]) + len(head[1]) + 4)
-    return [
-        f"{head[0]}  {head[1]}  {line}" if at == 0 else f"{blank}{line}"
-        for at, line in enumerate(wrapped)
-    ]
+    return [f"{head if at == 0 else ' ' * len(head)}{line}" for at, line in enumerate(wrapped)]
 
 
 def since_text(span_ms: int) -> str:

@@ -13,11 +13,12 @@ from typing import Any
 
 from mesh.edge.feed_reader import FINISHED_STATES, Picture
 from mesh.edge.feed_rows import ExecutionRow, MeshRow
-from mesh.edge.render import plain, short_id
+from mesh.edge.render import plain, short_id, text_width
 from mesh.edge.render_columns import (
     Column,
     Line,
     Look,
+    Span,
     fit_line,
     head_line,
     lay_out,
@@ -46,23 +47,30 @@ ONCE_EVENTS, ONCE_ROWS = 10, 20
 
 
 def header_lines(mesh: MeshRow, look: Look, width: int) -> list[Line]:
-    """Two lines: the mesh and who was asked, and its jobs by state."""
+    """Two lines: the mesh and who was asked, and its jobs by state. Where there is little room the
+    first says less, and last of all how many nodes are heard."""
     reachable, members = mesh["Reachable"], mesh["Members"]
-    heard: Line = [(f"{reachable} of {members} nodes heard", "good")]
-    if mesh["Split"]:
-        heard = [(f"✗ {reachable} of {members} nodes heard", "bad")]
-    left: Line = [
-        ("bacalhau-mesh ", "bold"),
-        (f"{plain(mesh['Cluster'])[:8]} · asked ", ""),
-        (plain(mesh["Name"]) or short_id(mesh["NodeID"]), "bold"),
-        (" · ", ""),
-        *heard,
+    mark, style = ("✗ ", "bad") if mesh["Split"] else ("", "good")
+    asked: Line = [(plain(mesh["Name"]) or short_id(mesh["NodeID"]), "bold"), (" · ", "")]
+    nodes: Line = [*asked, (f"{mark}{reachable} of {members} nodes heard", style)]
+    few: Line = [*asked, (f"{mark}{reachable} of {members} heard", style)]
+    head: Span = ("bacalhau-mesh ", "bold")
+    time = clock_text(look.now_ms)
+    forms: list[tuple[Line, str]] = [
+        ([head, (f"{plain(mesh['Cluster'])[:8]} · asked ", ""), *nodes], f"{time} UTC"),
+        ([head, ("· asked ", ""), *nodes], f"{time} UTC"),
+        ([("asked ", ""), *nodes], f"{time} UTC"),
+        (few, time),
+        (few[-1:], time),
     ]
-    clock = clock_text(look.now_ms) + " UTC"
-    room = width - len(clock) - 1
-    left = fit_line(left, room)
-    gap = width - len(line_text(left)) - len(clock)
+    left, clock = next((one for one in forms if _header_width(*one) <= width), forms[-1])
+    left = fit_line(left, width - len(clock) - 1)
+    gap = width - text_width(line_text(left)) - len(clock)
     return [[*left, (" " * max(gap, 1), ""), (clock, "dim")], fit_line(_jobs_line(mesh), width)]
+
+
+def _header_width(left: Line, clock: str) -> int:
+    return text_width(line_text(left)) + 1 + len(clock)
 
 
 def _jobs_line(mesh: MeshRow) -> Line:

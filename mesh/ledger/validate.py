@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from mesh.ledger.envelope import Envelope
 from mesh.trust import ROLES, Certificate
@@ -36,6 +37,8 @@ class Writers:
     about: str | None = None
 
 
+ROLE_SETS_CACHED = 64
+"""Two to the number of roles, and orders that nobody writes them in."""
 EVERY_MEMBER = Writers(ROLES)
 _DOORS = Writers(("submit", "orchestrate"))
 
@@ -59,14 +62,25 @@ WRITERS: Mapping[Kind, Writers] = {
 }
 
 
+_ABOUT: Mapping[int, str | None] = {kind: writers.about for kind, writers in WRITERS.items()}
+
+
 def may_write(author: NodeId, roles: tuple[str, ...], record: Record) -> bool:
     """True when an author with these roles may write this record; unknown kinds are anyone's."""
-    if record.kind not in Kind._value2member_map_:
+    if record.kind not in _ABOUT or record.kind in _kinds_of(roles):
         return True
-    writers = WRITERS[Kind(record.kind)]
-    if writers is EVERY_MEMBER or any(role in roles for role in writers.roles):
-        return True
-    return writers.about is not None and record.body[writers.about] == author
+    about = _ABOUT[record.kind]
+    return about is not None and record.body[about] == author
+
+
+@lru_cache(ROLE_SETS_CACHED)
+def _kinds_of(roles: tuple[str, ...]) -> frozenset[int]:
+    """What these roles alone allow; certificates hold few different ones."""
+    return frozenset(
+        kind
+        for kind, writers in WRITERS.items()
+        if writers is EVERY_MEMBER or any(role in roles for role in writers.roles)
+    )
 
 
 def read_records(envelope: Envelope, certificate: Certificate) -> NumberedRecords | Void:
@@ -90,6 +104,6 @@ def read_records(envelope: Envelope, certificate: Certificate) -> NumberedRecord
             return Void.EPOCH_OPENED
         if not may_write(stored.author, certificate.roles, record):
             return Void.ROLE
-        if record.kind in Kind._value2member_map_:
+        if record.kind in _ABOUT:
             numbered.append((Dot(stored.author, stored.epoch, seq), record))
     return tuple(numbered)

@@ -13,7 +13,7 @@ from mesh.ledger.envelope import (
 from mesh.ledger.validate import may_write
 from mesh.trust import Trust
 from scheduler.ids import Dot
-from scheduler.records import Record, RecordError, encode_own_record
+from scheduler.records import Record, RecordError, encode_record
 
 
 class Writer:
@@ -40,7 +40,7 @@ class Writer:
         Raises RecordError for a record that every reader would find void: better here than there.
         """
         own = self._trust.own
-        data = encode_own_record(record)
+        data = encode_record(record)
         if not may_write(own.node, own.roles, record):
             raise RecordError(f"the roles {', '.join(own.roles)} do not allow kind {record.kind}")
         size_bytes = len(data) + RECORD_FRAME_BYTES

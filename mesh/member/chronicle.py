@@ -121,6 +121,12 @@ class Chronicle:
         elif now.waits and not before.waits:
             self._note(Word.WAITS, wall_ms, self._facts.node, job.id, "", waiting)
 
+    def settled(self, job: JobView, members: int, now: Instant) -> None:
+        """So many members, all there are, have confirmed how a job ended."""
+        if job.modified_hlc > self._began_hlc and job.version is not None:
+            detail = (job.state(), members, job.version.dot)
+            self._note(Word.SETTLED, now.wall_ms, "", job.id, "", detail)
+
     # --- nodes ------------------------------------------------------------------------------------
 
     def intent_seen(self, node: NodeId) -> None:
@@ -128,7 +134,8 @@ class Chronicle:
         told = self._facts.view.intents.of(node)
         if told is not None and told.hlc > self._began_hlc:
             detail = (told.standing, told.reason, told.dot.author)
-            self._note(Word.INTENT, hlc_wall_ms(told.hlc), node, "", "", detail)
+            word = Word.INTENT if told.standing else Word.WORKS_AGAIN
+            self._note(word, hlc_wall_ms(told.hlc), node, "", "", detail)
 
     def peer_seen(self, peer: PeerReading, now: Instant) -> None:
         """What this node hears of a peer may have changed."""

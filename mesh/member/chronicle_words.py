@@ -9,11 +9,12 @@ from typing import Any
 from mesh.member.facts import Facts
 from mesh.member.watched import Happening
 from scheduler.attempts import AttemptView
-from scheduler.explain import explain_waiting, stop_sentence
+from scheduler.explain import stop_sentence, waiting_reasons
 from scheduler.ids import AttemptId, Dot, JobId, NodeId
 from scheduler.intents import CORDONED, DRAINING
 from scheduler.job_view import JobView
-from scheduler.jobs import JobState
+from scheduler.jobs import JobState, StopReason
+from scheduler.slots import SlotTable
 
 SHORT_CHARS = 10
 """`j-` or `e-` and eight digits: what every table shows."""
@@ -33,6 +34,7 @@ class Word(IntEnum):
     LOST = auto()
     LEFT = auto()
     INTENT = auto()
+    WORKS_AGAIN = auto()
     SPLIT = auto()
     HEALED = auto()
     SUBMITTED = auto()
@@ -43,6 +45,7 @@ class Word(IntEnum):
     WAITS = auto()
     ENDED = auto()
     DUPLICATE = auto()
+    SETTLED = auto()
     PLACED = auto()
     ATTEMPT_STOP_ASKED = auto()
     RUNS = auto()
@@ -170,7 +173,7 @@ def _taken_over(told: _Told, detail: Any) -> str:
 
 def _waits(told: _Told, detail: Any) -> str:
     names = {node: told.facts.name_of(node) for node in told.facts.readings}
-    return f"Job {told.job} waits: {explain_waiting(detail, names)}"
+    return f"Job {told.job} waits: {waiting_reasons(detail, names)}"
 
 
 def _job_ended(told: _Told, detail: Any) -> str:
@@ -190,6 +193,34 @@ _ENDS: Mapping[JobState, str] = {
 def _duplicate(told: _Told, detail: Any) -> str:
     found = "a duplicate result" if detail == 1 else f"{detail} duplicate results"
     return f"Job {told.job} has {found}: one result of each part is accepted, the same everywhere."
+
+
+def _settled(told: _Told, detail: Any) -> str:
+    state, members, version = detail
+    if members == 1:
+        head = f"Job {told.job} is settled: this node is the only member"
+    else:
+        who = "both members have" if members == 2 else f"all {members} members have"
+        head = f"Job {told.job} is settled: {who} confirmed that it {_ENDS[state]}"
+    if state is not JobState.COMPLETED or told.view is None:
+        return f"{head}."
+    return f"{head}; {_accepted(told.facts, told.view.slots_of(version))}."
+
+
+def _accepted(facts: Facts, slots: SlotTable) -> str:
+    """What counts of a job that completed, and what does not."""
+    by_part = [found for index in slots.placed() if (found := slots.successes(index))]
+    extra = [one for found in by_part for one in found[1:]]
+    if len(by_part) == 1 and len(extra) <= 1:
+        also = f", {_result(facts, extra[0])} is a duplicate" if extra else ""
+        return f"{_result(facts, by_part[0][0])} is accepted{also}"
+    also = f", {len(extra)} more are duplicates" if len(extra) > 1 else ", one more is a duplicate"
+    each = f"one result of each of its {len(by_part)} parts" if len(by_part) > 1 else "one result"
+    return f"{each} is accepted{also if extra else ''}"
+
+
+def _result(facts: Facts, attempt: AttemptView) -> str:
+    return f"the result of {attempt.id[:SHORT_CHARS]} on {facts.name_of(attempt.node)}"
 
 
 # --- executions -----------------------------------------------------------------------------------
@@ -224,7 +255,8 @@ def _succeeded(told: _Told, detail: Any) -> str:
 
 
 def _failed(told: _Told, detail: Any) -> str:
-    code = "" if detail[0] is None else f" with exit code {detail[0]}"
+    said = detail[0] is None or f"code {detail[0]}" in detail[2]
+    code = "" if said else f" with exit code {detail[0]}"
     return f"{told.execution} failed on {told.node}{code}{_because(detail)}"
 
 
@@ -233,7 +265,10 @@ def _refused(told: _Told, detail: Any) -> str:
 
 
 def _cancelled(told: _Told, detail: Any) -> str:
-    return f"{told.execution} stopped on {told.node}{_because(detail)}"
+    head = f"{told.execution} stopped on {told.node}"
+    if detail[1] in StopReason._value2member_map_:
+        return f"{head}: {stop_sentence(detail[1])}"
+    return f"{head}{_because(detail)}"
 
 
 def _because(detail: Any) -> str:
@@ -262,6 +297,7 @@ _SENTENCES: Mapping[Word, tuple[str, str, Callable[[_Told, Any], str]]] = {
     Word.LOST: ("error", "node", _lost),
     Word.LEFT: ("info", "node", lambda told, _: f"{told.node} has said goodbye and stopped."),
     Word.INTENT: ("warning", "node", _intent),
+    Word.WORKS_AGAIN: ("info", "node", _intent),
     Word.SPLIT: ("error", "mesh", _split),
     Word.HEALED: ("info", "mesh", _healed),
     Word.SUBMITTED: ("info", "job", _submitted),
@@ -272,6 +308,7 @@ _SENTENCES: Mapping[Word, tuple[str, str, Callable[[_Told, Any], str]]] = {
     Word.WAITS: ("warning", "job", _waits),
     Word.ENDED: ("info", "job", _job_ended),
     Word.DUPLICATE: ("warning", "job", _duplicate),
+    Word.SETTLED: ("info", "job", _settled),
     Word.PLACED: ("info", "execution", _placed),
     Word.ATTEMPT_STOP_ASKED: ("info", "execution", _attempt_stop_asked),
     Word.RUNS: ("info", "execution", _runs),

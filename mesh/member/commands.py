@@ -242,8 +242,9 @@ class SubmitJob:
     """Modules that the spec names, when they fit with it in 1 MiB."""
     force: bool = False
     """Make the next version of a named job also where nothing changed."""
-    spec: JobSpec | None = None
-    """The document's, where the door has parsed it; None where the member is to parse it."""
+    parsed: tuple[JobSpec, bytes] | None = None
+    """The document's spec and its encoding, where the door has parsed it; None where the member is
+    to parse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +365,8 @@ Command = (
     | ExplainJob
     | TellStory
 )
+READINGS = (GetJob, ListVersions, ListJobs, DescribeNode, DiffJob, ExplainJob, TellStory)
+"""Commands that write nothing, and need no more than what is known of jobs and nodes."""
 Reply = (
     Problem
     | Submitted

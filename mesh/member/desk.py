@@ -133,13 +133,12 @@ class Desk:
     # --- readings ---------------------------------------------------------------------------------
 
     def find(self, text: str, namespace: str) -> JobView | Problem:
-        """A job by its name, its id, or a prefix that no other job's id has."""
+        """A job by its id, its name (which cannot be another's id), or a prefix that no other job's
+        id has."""
         view = self._facts.view
-        named = view.job_by_name(namespace or "default", text)
-        if named is not None:
-            return named
-        if text in view.jobs:
-            return view.jobs[JobId(text)]
+        known = view.jobs.get(JobId(text)) or view.job_by_name(namespace or "default", text)
+        if known is not None:
+            return known
         prefix = text if text.startswith("j-") else f"j-{text}"
         found = [job for job in view.jobs if job.startswith(prefix)] if len(text) > 2 else []
         if len(found) == 1 and len(text) < FULL_ID_LENGTH:
@@ -171,9 +170,11 @@ class Desk:
         job = self.find(command.job, command.namespace)
         if isinstance(job, Problem):
             return job
-        version = job.version_numbered(command.version_number)
-        if version is None and command.version_number:
-            return no_version(job, command.version_number)
+        version = job.version
+        if command.version_number:
+            version = job.version_numbered(command.version_number)
+            if version is None:
+                return no_version(job, command.version_number)
         reading = self._read(
             job,
             version,

@@ -61,6 +61,8 @@ class Facts:
         """Nodes of which an operator's word has come since this was last looked at."""
         self.only_steps = False
         """All that was written since the last seal are steps that may be lost with the process."""
+        self.only_accepted = False
+        """All that was written since the last seal says that attempts wait or begin here."""
         self.capacity_freed = False
         """Something changed that could let a waiting job run."""
         self.missing_specs: dict[Digest, dict[JobId, None]] = {}
@@ -74,8 +76,10 @@ class Facts:
         self, kind: Kind, body: Mapping[str, Any], now: Instant, *, cause: Dot | None = None
     ) -> Dot:
         """Write one record of our own and fold it; its flush is the member's to ask for."""
-        step = kind == Kind.ATTEMPT_OBSERVED and body["state"] in STEPS
-        self.only_steps = step and (self.only_steps or not self.ledger.has_unsealed())
+        state = body["state"] if kind == Kind.ATTEMPT_OBSERVED else None
+        first = not self.ledger.has_unsealed()
+        self.only_steps = state in STEPS and (first or self.only_steps)
+        self.only_accepted = state == AttemptState.ACCEPTED and (first or self.only_accepted)
         record = Record(kind, self.clock.tick(now), cause, body)
         dot = self.ledger.write(record)
         self.fold([(dot, record)])
@@ -131,6 +135,14 @@ class Facts:
             self._learn_spec(digest, data)
         return digest
 
+    def add_spec(self, digest: Digest, spec: JobSpec) -> None:
+        """Note a spec that was not known."""
+        self.specs[digest] = spec
+        self.named_blobs.update(dict.fromkeys(named_blobs(spec)))
+        for job in self.missing_specs.pop(digest, {}):
+            self._learn_versions(self.view.jobs[job])
+            self.touch(job)
+
     def spec_of(self, job: JobView) -> JobSpec | None:
         """The spec of the winning version; None while it has not arrived."""
         return None if job.version is None else self.specs.get(job.version.spec)
@@ -140,11 +152,7 @@ class Facts:
             spec = decode_spec_untrusted(data)
         except SpecError:
             return
-        self.specs[digest] = spec
-        self.named_blobs.update(dict.fromkeys(named_blobs(spec)))
-        for job in self.missing_specs.pop(digest, {}):
-            self._learn_versions(self.view.jobs[job])
-            self.touch(job)
+        self.add_spec(digest, spec)
 
     def _learn_versions(self, job: JobView) -> None:
         for version in job.versions.values():

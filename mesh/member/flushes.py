@@ -28,6 +28,8 @@ class Batch:
     certificates: dict[bytes, bytes] = field(default_factory=dict)
     peers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     effects: list[MemberEffect] = field(default_factory=list)
+    told_later: bool = False
+    """No peer does anything on what is written here."""
 
     @property
     def writes(self) -> bool:
@@ -77,18 +79,25 @@ class Flushes:
         """Perform these when everything written so far is on disk."""
         self._gathering.effects.extend(effects)
 
+    @property
+    def idle(self) -> bool:
+        """No flush is out, and none is to be asked for."""
+        return self._out is None and not self._gathering.writes
+
     def can_wait(self) -> bool:
         """Nothing was gathered that a peer, a caller or an attempt waits for."""
         return not self._gathering.writes and all(
             isinstance(effect, Changed) for effect in self._gathering.effects
         )
 
-    def next(self) -> tuple[Persist | None, list[MemberEffect]]:
-        """The flush to ask for now, if none is out; and effects that wait for nothing."""
+    def next(self, *, told_later: bool = False) -> tuple[Persist | None, list[MemberEffect]]:
+        """The flush to ask for now, if none is out; and effects that wait for nothing. With
+        `told_later` peers are in no hurry to hear of what was written since the last one."""
         if self._out is not None:
             return None, []
         batch = self._gathering
         batch.envelopes.extend(self._ledger.seal())
+        batch.told_later = told_later
         if not batch.writes:
             ready, batch.effects = batch.effects, []
             return None, ready

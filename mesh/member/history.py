@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 
 from mesh.member.commands import HistoryItem
 from mesh.member.facts import Facts
-from scheduler.explain import explain_score
+from scheduler.explain import EXPIRIES, explain_score
 from scheduler.ids import AttemptId, Dot
 from scheduler.instant import hlc_wall_ms
 from scheduler.job_view import JobView
-from scheduler.jobs import AttemptState, StopReason
+from scheduler.jobs import AttemptState, Expiry, StopReason
 from scheduler.records import Kind, Record
 
 _Line = tuple[str, str, Mapping[str, str], AttemptId | None]
@@ -103,8 +103,11 @@ def _attempt_stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _L
 
 
 def _expired(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Line | None:
-    details = {"Reason": record.body["reason"], "IsError": "true"}
-    return "Scheduling", "Job ran out of time", details, None
+    reason = record.body["reason"]
+    details = {"Reason": reason, "IsError": "true"}
+    hopeless = reason == Expiry.IMAGE_MISSING
+    message = EXPIRIES[Expiry.IMAGE_MISSING] if hopeless else "Job ran out of time"
+    return "Scheduling", message, details, None
 
 
 _STOPPED_BECAUSE: Mapping[str, str] = {
@@ -114,6 +117,7 @@ _STOPPED_BECAUSE: Mapping[str, str] = {
     StopReason.DUPLICATE.value: "another execution does the same part",
     StopReason.WITHDRAWN.value: "another node can begin at once",
     StopReason.QUEUE_TIMEOUT.value: "the job waited longer than its QueueTimeout",
+    StopReason.IMAGE_MISSING.value: "no node can get the image",
     StopReason.LOST.value: "its node cannot be heard and no other execution is allowed",
     StopReason.TOTAL_TIMEOUT.value: "the job took longer than its TotalTimeout",
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from mesh.gossip.core import Gossip, PeerReading
 from mesh.gossip.events import GossipEffect, PeerState
+from mesh.member.commands import NodeDetail
 from mesh.member.events import CapacityMeasured
 from mesh.member.facts import Facts
+from mesh.member.readings import read_node
 from mesh.member.registers import (
     CAPACITY,
     LOCAL_DATA,
@@ -30,12 +32,24 @@ class Nodes:
     """Readings of all members, ourselves included."""
 
     def __init__(
-        self, facts: Facts, gossip: Gossip, name: str, version: str, labels: Mapping[str, str]
+        self,
+        facts: Facts,
+        gossip: Gossip,
+        *,
+        name: str,
+        addresses: tuple[str, ...],
+        version: str,
+        labels: Mapping[str, str],
+        boot: int,
+        started: Instant,
     ) -> None:
         self._facts = facts
         self._gossip = gossip
         self._name = name
+        self._addresses = addresses
         self._labels = labels
+        self._boot = boot
+        self._started = started
         self._capacities: dict[NodeId, CapacityRegister] = {
             facts.node: CapacityRegister(roles=facts.own.roles, version=version)
         }
@@ -50,6 +64,27 @@ class Nodes:
         """Nodes whose reading changed since this was last asked."""
         changed, self._changed = tuple(self._changed), {}
         return changed
+
+    def details(self, wanted: Collection[NodeId] | None, now: Instant) -> tuple[NodeDetail, ...]:
+        """What people ask of these members, or of all of them, in order of node id."""
+        if wanted is not None and not wanted:
+            return ()
+        peers = {peer.node: peer for peer in self._gossip.peers()}
+        readings = self._facts.readings
+        return tuple(
+            read_node(
+                self._facts,
+                readings[node],
+                self.register_of(node),
+                peers.get(node),
+                boot=self._boot,
+                addresses=self._addresses,
+                started=self._started,
+                now=now,
+            )
+            for node in sorted(readings if wanted is None else wanted)
+            if node in readings and (node == self._facts.node or node in peers)
+        )
 
     # --- ourselves --------------------------------------------------------------------------------
 

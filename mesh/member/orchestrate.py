@@ -16,7 +16,7 @@ from scheduler.decide import decide
 from scheduler.ids import Dot, JobId
 from scheduler.instant import Instant, hlc_wall_ms
 from scheduler.job_view import JobView
-from scheduler.jobs import JobSpec, JobState, Plan, Waiting
+from scheduler.jobs import Expiry, JobSpec, JobState, Plan, Waiting
 from scheduler.lifecycle import SlotState
 from scheduler.ownership import FIRST_TERM, candidate
 from scheduler.reconcile import WITHDRAW_AFTER_MS
@@ -91,6 +91,10 @@ class Orchestrate:
             now_ms=now.wall_ms,
         )
         self._write(job, plan, now)
+        if plan.ends is not None:
+            elapsed_ms = max(0, now.wall_ms - hlc_wall_ms(job.version.hlc))
+            self._write_end(job, plan.ends, elapsed_ms, now)
+            return True
         self._watch_assigned(job, now)
         if plan.waiting != self._waiting.get(job.id):
             self._facts.changed[job.id] = None
@@ -141,16 +145,20 @@ class Orchestrate:
             if reason == known or known == "total_timeout":
                 continue
             if at_s <= now.monotonic_s and (unplaced or reason != "queue_timeout"):
-                body = {
-                    "job": job.id,
-                    "birth": job.birth,
-                    "version": job.version.dot,
-                    "reason": reason,
-                    "elapsed_ms": limits[reason] * 1000,
-                }
-                self._facts.write(Kind.JOB_EXPIRED, body, now)
+                self._write_end(job, Expiry(reason), limits[reason] * 1000, now)
                 return True
         return False
+
+    def _write_end(self, job: JobView, why: Expiry, elapsed_ms: int, now: Instant) -> None:
+        assert job.version is not None, "what ends is a version"
+        body = {
+            "job": job.id,
+            "birth": job.birth,
+            "version": job.version.dot,
+            "reason": why.value,
+            "elapsed_ms": elapsed_ms,
+        }
+        self._facts.write(Kind.JOB_EXPIRED, body, now)
 
     def _watch_assigned(self, job: JobView, now: Instant) -> None:
         """Look again at attempts that wait at their target: another node may have room by then."""

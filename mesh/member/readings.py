@@ -31,7 +31,8 @@ def read_job(
     all_versions: bool = False,
 ) -> JobReading:
     """One version of a job as folded now: `version` is None while none is known."""
-    if version is not None and version != job.version:
+    replaced = None if _wins(job, version) else version
+    if replaced is not None:
         waiting, settled = None, False
     readings: tuple[AttemptReading, ...] = ()
     if attempts:
@@ -43,21 +44,17 @@ def read_job(
     lines = history_of(facts, job) if history else ()
     if not all_versions:
         lines = tuple(one for one in lines if one.version_number == number or not number)
-    modified_hlc = _modified_hlc(job, version)
+    modified_hlc = job.modified_hlc if replaced is None else _modified_hlc(job, replaced)
     return JobReading(
         id=job.id,
         name=job.name,
         namespace=job.namespace,
         spec=None if version is None else facts.specs.get(version.spec),
-        state=job.state() if version is None else job.state_of(version),
-        message=(
-            job.message(facts.name_of)
-            if version in (None, job.version)
-            else _replaced_by(job, version)
-        ),
+        state=job.state() if replaced is None else job.state_of(replaced),
+        message=job.message(facts.name_of) if replaced is None else _replaced_by(job, replaced),
         settled=settled,
         version_number=number,
-        revision=_revision(job, version, modified_hlc),
+        revision=job.revision if replaced is None else _revision(job, modified_hlc),
         created_ms=hlc_wall_ms(job.created_hlc),
         modified_ms=hlc_wall_ms(modified_hlc),
         owner=None if job.owner is None else job.owner[1],
@@ -70,11 +67,13 @@ def read_job(
     )
 
 
-def _modified_hlc(job: JobView, version: VersionView | None) -> Hlc:
-    """Of the job for its winning version, else of the last news of that version's attempts."""
-    if version in (None, job.version):
-        return job.modified_hlc
-    assert version is not None
+def _wins(job: JobView, version: VersionView | None) -> bool:
+    """Whether a version is the latest, which it is as long as none is known."""
+    return version is None or job.version is None or version.dot == job.version.dot
+
+
+def _modified_hlc(job: JobView, version: VersionView) -> Hlc:
+    """Of the last news of a replaced version's attempts."""
     told = (
         max(one.placed_hlc, one.observed_hlc)
         for one in job.attempts.values()
@@ -83,16 +82,13 @@ def _modified_hlc(job: JobView, version: VersionView | None) -> Hlc:
     return max(told, default=version.hlc)
 
 
-def _revision(job: JobView, version: VersionView | None, modified_hlc: Hlc) -> int:
+def _revision(job: JobView, modified_hlc: Hlc) -> int:
     """Records about the job up to then, so that it counts on over versions."""
-    if version in (None, job.version):
-        return job.revision
     return sum(hlc <= modified_hlc for hlc, _ in job.dots.items())
 
 
-def _replaced_by(job: JobView, version: VersionView | None) -> str:
+def _replaced_by(job: JobView, version: VersionView) -> str:
     """Why a version that another replaced ended as it did; empty when its state says it all."""
-    assert version is not None
     state = job.state_of(version)
     if state is JobState.FAILED:
         failed = job.slots_of(version.dot).first_failed()

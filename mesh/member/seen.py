@@ -7,7 +7,7 @@ on; one absent member keeps it provisional.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mesh.gossip.core import Gossip
 from mesh.gossip.events import GossipEffect, StartTimer
@@ -17,6 +17,7 @@ from mesh.member.registers import SEEN, RegisterError, decode_seen_untrusted, en
 from mesh.trust import Certificate
 from scheduler.ids import JobId, NodeId
 from scheduler.instant import Instant
+from scheduler.job_view import JobView
 from scheduler.settled import is_settled
 
 SEEN_TIMER = "seen"
@@ -37,12 +38,15 @@ class Seen:
         gossip: Gossip,
         outbox: Outbox,
         certificates: Mapping[NodeId, Certificate],
+        told: Callable[[JobView, int, Instant], None],
     ) -> None:
+        """`told` takes a job that is settled, and how many members confirmed it."""
         self._facts = facts
         self._certificates = certificates
         """Of every member: one that was not heard of since our start has a say too."""
         self._gossip = gossip
         self._outbox = outbox
+        self._told = told
         self._contexts: dict[NodeId, Context] = {}
         self._unsettled: dict[JobId, None] = {}
         self._settled: dict[JobId, int] = {}
@@ -73,7 +77,7 @@ class Seen:
             self._contexts[node] = decode_seen_untrusted(payload)
         except RegisterError:
             return
-        self._settle()
+        self._settle(now)
         if self._unsettled:
             self._arm(now)
 
@@ -86,7 +90,7 @@ class Seen:
             self._published, self._published_s = held, now.monotonic_s
             effects = self._gossip.publish(SEEN, encode_seen(held), now)
         # Also when nothing new is held: a job may have ended only once records were folded again.
-        self._settle()
+        self._settle(now)
         if self._unsettled:
             self._arm(now)
         return effects
@@ -97,7 +101,7 @@ class Seen:
             at_s = max(now.monotonic_s + FIRST_SEEN_S, self._published_s + SEEN_EVERY_S)
             self._outbox.send(StartTimer((SEEN_TIMER,), at_s))
 
-    def _settle(self) -> None:
+    def _settle(self, now: Instant) -> None:
         members = sorted(self._certificates)
         held = {key: seq for key, (seq, _) in self._facts.ledger.context().items()}
         self._contexts[self._facts.node] = held
@@ -108,5 +112,6 @@ class Seen:
                 self._settled[job_id] = job.revision
                 job.resting = None  # hardly ever asked again, and there are thousands of such jobs
                 self._facts.changed[job_id] = None
+                self._told(job, len(members), now)
             elif not job.state().terminal:
                 del self._unsettled[job_id]

@@ -14,8 +14,8 @@ from mesh.member.facts import Facts
 from scheduler.attempts import AttemptView
 from scheduler.explain import (
     EXPIRIES,
+    Choice,
     explain_choice,
-    explain_score,
     refusal_sentence,
     stop_sentence,
 )
@@ -92,7 +92,7 @@ def _version_added(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Tol
     body = record.body
     parts = "1 part" if body["count"] == 1 else f"{body['count']} parts"
     again = " replaces what was before" if body["number"] > 1 else ""
-    sentence = f"version {body['number']}{again}: {body['type']}, {parts}"
+    sentence = f"version {body['number']}{again}: a {body['type']} job in {parts}"
     return sentence, str(body.get("reason") or "")
 
 
@@ -106,17 +106,22 @@ def _claimed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
     node, term = facts.name_of(dot.author), record.body["term"]
     if term == 1:
         taken = dot.author == job.birth.author
-        why = "it took the job" if taken else "the node that took the job owns none"
-        return f"{node} owns the job", why
-    return f"{node} owns the job now (term {term})", "its owner was silent, as seen from there"
+        why = "it took the job" if taken else "the node that took the job decides about none"
+        return f"{node} decides about the job", why
+    why = "nothing was heard of the node that did before"
+    return f"{node} decides about the job from here on (term {term})", why
 
 
 def _placed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
     body = record.body
-    which = f"part {body['index']}, attempt {body['number']}"
-    sentence = f"{_short(body['attempt'])} ({which}) goes to {facts.name_of(body['node'])}"
-    chosen = explain_choice(body["reasons"], 0, (), {}) or explain_score(body["reasons"])
-    return sentence, " ".join(filter(None, (_again(facts, job, body), chosen)))
+    version, node = job.versions.get(body["version"]), facts.name_of(body["node"])
+    parts = 1 if version is None else version.count
+    which = [f"part {body['index']}"] if parts > 1 else []
+    which += [f"attempt {body['number']}"] if body["number"] > 1 else []
+    told = f" ({', '.join(which)})" if which else ""
+    sentence = f"{_short(body['attempt'])}{told} goes to {node}"
+    chosen = explain_choice(Choice(node, body["reasons"], parts), (), {})
+    return sentence, "; ".join(filter(None, (_again(facts, job, body), chosen)))
 
 
 def _again(facts: Facts, job: JobView, body: Mapping[str, object]) -> str:
@@ -138,7 +143,7 @@ def _again(facts: Facts, job: JobView, body: Mapping[str, object]) -> str:
         AttemptState.FAILED: "failed",
         AttemptState.SUCCEEDED: "had ended there, but nobody here knew",
     }.get(last.state, "is out of reach")
-    return f"{_short(last.id)} on {facts.name_of(last.node)} {what}."
+    return f"{_short(last.id)} on {facts.name_of(last.node)} {what}"
 
 
 def _attempt_stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
@@ -151,12 +156,11 @@ def _attempt_stopped(facts: Facts, job: JobView, dot: Dot, record: Record) -> _T
 _STEPS: Mapping[AttemptState, str] = {
     AttemptState.ASSIGNED: "is told to",
     AttemptState.ACCEPTED: "accepts",
-    AttemptState.PREPARING: "fetches the inputs of",
-    AttemptState.RUNNING: "runs",
+    AttemptState.PREPARING: "prepares",
+    AttemptState.RUNNING: "starts",
     AttemptState.PUBLISHING: "keeps the results of",
     AttemptState.REFUSED: "sends back",
     AttemptState.CANCELLED: "stopped",
-    AttemptState.FAILED: "could not finish",
     AttemptState.SUCCEEDED: "finished",
 }
 
@@ -164,8 +168,12 @@ _STEPS: Mapping[AttemptState, str] = {
 def _observed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
     body = record.body
     state = AttemptState(body["state"])
-    sentence = f"{facts.name_of(dot.author)} {_STEPS[state]} {_short(body['attempt'])}"
     reason, message = body.get("reason") or "", body.get("message") or ""
+    if state is AttemptState.FAILED:
+        why = (message or reason).rstrip(".")
+        sentence = f"{_short(body['attempt'])} failed on {facts.name_of(dot.author)}"
+        return f"{sentence}: {why}" if why else sentence, ""
+    sentence = f"{facts.name_of(dot.author)} {_STEPS[state]} {_short(body['attempt'])}"
     if state is AttemptState.SUCCEEDED:
         attempt = job.attempts.get(body["attempt"])
         return f"{sentence}{_outcome(body)}{_standing(facts, job, attempt)}", ""
@@ -175,8 +183,8 @@ def _observed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
     if state is AttemptState.CANCELLED:
         known = reason in StopReason._value2member_map_
         return sentence, stop_sentence(reason) if known else reason or message
-    why = message or reason
-    return f"{sentence}: {why.rstrip('.')}" if why else sentence, ""
+    why = (message or reason).rstrip(".")
+    return f"{sentence}: {why}" if why else sentence, ""
 
 
 def _outcome(body: Mapping[str, object]) -> str:
@@ -185,7 +193,7 @@ def _outcome(body: Mapping[str, object]) -> str:
     if isinstance(elapsed_ms, int):
         took = f"{elapsed_ms} ms" if elapsed_ms < 1000 else f"{elapsed_ms / 1000:.1f} s"
         after = f" after {took}"
-    return f"{after}, exit code {code}" if code is not None else after
+    return f"{after} with exit code {code}" if code is not None else after
 
 
 def _standing(facts: Facts, job: JobView, attempt: AttemptView | None) -> str:
@@ -196,8 +204,9 @@ def _standing(facts: Facts, job: JobView, attempt: AttemptView | None) -> str:
     if accepted is None:
         return ""
     if accepted.id == attempt.id:
-        return ": the accepted result"
-    return f": a duplicate, that of {facts.name_of(accepted.node)} counts"
+        return "; its result is accepted"
+    there = facts.name_of(accepted.node)
+    return f"; its result is a duplicate, that of {_short(accepted.id)} on {there} is accepted"
 
 
 def _expired(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
@@ -206,6 +215,8 @@ def _expired(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
         expiry = Expiry(record.body["reason"])
     except ValueError:
         return sentence, record.body["reason"]
+    if expiry is Expiry.IMAGE_MISSING:
+        sentence = f"{facts.name_of(dot.author)} found that no node can get the image"
     return sentence, EXPIRIES[expiry].format(record.body["elapsed_ms"] // 1000)
 
 

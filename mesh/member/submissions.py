@@ -27,7 +27,7 @@ from scheduler.job_view import JobView
 from scheduler.jobs import FOLD_VERSION, JobSpec, JobState
 from scheduler.ownership import FIRST_TERM, ORCHESTRATE
 from scheduler.records import Kind
-from scheduler.spec import encode_spec, job_document, parse_job_untrusted
+from scheduler.spec import encode_spec, job_document, parse_and_encode_untrusted
 from scheduler.spec_changes import spec_changes
 from scheduler.spec_checks import not_offered
 
@@ -57,10 +57,10 @@ class Submissions:
             return _FORBIDDEN
         if max(len(command.key), len(command.submitter), len(command.namespace)) > MAX_KEY:
             return _invalid(f"an idempotency key or a namespace is over {MAX_KEY} characters")
-        spec = _parsed_untrusted(command.document, command.namespace, command.spec)
-        if isinstance(spec, Problem):
-            return spec
-        data = encode_spec(spec)
+        parsed = _parsed_untrusted(command.document, command.namespace, command.parsed)
+        if isinstance(parsed, Problem):
+            return parsed
+        spec, data = parsed
         if len(data) + sum(map(len, command.blobs)) > MAX_PUSHED_BYTES:
             return _invalid(
                 "the spec and what it carries inline are over 1 MiB; send large inputs as blobs"
@@ -71,10 +71,12 @@ class Submissions:
             met = self._met_again(known, spec, command)
             if met is not None:
                 return met
-        digest = self._facts.add_blob(data)
+        digest = blob_digest(data)
+        if digest not in self._facts.specs:  # else it was pushed with the job that brought it
+            self._facts.add_spec(digest, spec)
+            self.blobs.append((digest, data))
         brought = [(blob_digest(blob), blob) for blob in command.blobs]
-        wanted = [one for one in brought if not self._facts.is_everywhere(one[0])]
-        self.blobs += [(digest, data), *wanted]
+        self.blobs += [one for one in brought if not self._facts.is_everywhere(one[0])]
         if known is not None:
             number = self._write_version(known, spec, digest, now, key=command.key)
             return Submitted(job, version_number=number)
@@ -200,9 +202,10 @@ class Submissions:
 
     def diff(self, command: DiffJob) -> Reply:
         """What a submission would change; nothing is written."""
-        spec = _parsed_untrusted(command.document, command.namespace)
-        if isinstance(spec, Problem):
-            return spec
+        parsed = _parsed_untrusted(command.document, command.namespace)
+        if isinstance(parsed, Problem):
+            return parsed
+        spec, _ = parsed
         if not spec.name:
             return _invalid("Name is required: a job is compared with the one of its name")
         known = self._facts.view.job_by_name(spec.namespace, spec.name)
@@ -241,15 +244,18 @@ def _invalid(message: str) -> Problem:
 
 
 def _parsed_untrusted(
-    document: Any, namespace: str, parsed: JobSpec | None = None
-) -> JobSpec | Problem:
+    document: Any, namespace: str, parsed: tuple[JobSpec, bytes] | None = None
+) -> tuple[JobSpec, bytes] | Problem:
     try:
-        spec = parse_job_untrusted(document) if parsed is None else parsed
+        spec, data = parse_and_encode_untrusted(document) if parsed is None else parsed
     except SpecError as error:
         return _invalid(str(error))
     if wanting := not_offered(spec.task.network):
         return _invalid(wanting)
-    return replace(spec, namespace=namespace) if _is_elsewhere(spec, namespace) else spec
+    if _is_elsewhere(spec, namespace):
+        spec = replace(spec, namespace=namespace)
+        data = encode_spec(spec)
+    return spec, data
 
 
 def _is_elsewhere(spec: JobSpec, namespace: str) -> bool:

@@ -87,10 +87,12 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class ReadOutline:
-    """Answer: Outline. `jobs_max` of 0 is no limit."""
+    """Answer: Outline, of jobs first those that are not over. `jobs_max` of 0 is no limit."""
 
     jobs_max: int = 0
     finished_max: int = FINISHED_ATTEMPTS
+    of_job: JobId | None = None
+    """Only this one, in its winning version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class ReadWatched:
     nodes: tuple[NodeId, ...] | None = ()
     happenings_after: int | None = None
     """Those with a greater seq; None for none."""
+    of_job: JobId | None = None
+    """Only executions of this one in its winning version, and no nodes with them."""
 
 
 WatchCommand = ReadOutline | ReadWatched

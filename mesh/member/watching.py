@@ -22,7 +22,7 @@ from mesh.member.watched import (
     WatchedJob,
 )
 from scheduler.attempts import AttemptView
-from scheduler.ids import AttemptId, NodeId
+from scheduler.ids import AttemptId, JobId, NodeId
 from scheduler.job_view import JobView
 from scheduler.jobs import AttemptState
 
@@ -61,15 +61,17 @@ class Watching:
 
     def _nodes_to_read(self, command: ReadWatched) -> tuple[NodeId, ...] | None:
         """With those that the executions are on: what is free there has changed by them."""
-        if command.nodes is None:
-            return None
+        if command.nodes is None or command.of_job is not None:
+            return command.nodes
         known = self._facts.view.attempts
         busy = (known[one].node for one in command.attempts if one in known)
         return tuple(dict.fromkeys((*command.nodes, *busy)))
 
     def _outline(self, command: ReadOutline) -> Outline:
         view = self._facts.view
-        newest = sorted(view.jobs.values(), key=lambda one: one.created_hlc, reverse=True)
+        if command.of_job is not None:
+            return self._outline_of(command.of_job, command.finished_max)
+        newest = sorted(view.jobs.values(), key=_open_and_new, reverse=True)
         kept = newest[: command.jobs_max] if command.jobs_max else newest
         live = list(view.live())
         looked_at = itertools.islice(reversed(view.attempts.values()), LOOKED_AT_MAX)
@@ -77,11 +79,26 @@ class Watching:
         attempts = [*live, *heapq.nlargest(command.finished_max, finished, key=_last_told)]
         return Outline(tuple(one.id for one in kept), tuple(one.id for one in attempts))
 
+    def _outline_of(self, job_id: JobId, finished_max: int) -> Outline:
+        job = self._facts.view.jobs.get(job_id)
+        if job is None:
+            return Outline((), ())
+        attempts = [one for one in job.attempts.values() if _is_current(job, one)]
+        finished = (one for one in attempts if not one.live)
+        kept = {one.id for one in heapq.nlargest(finished_max, finished, key=_last_told)}
+        shown = tuple(one.id for one in attempts if one.live or one.id in kept)
+        return Outline((job_id,), shown)
+
     def _read(self, command: ReadWatched, nodes: Sequence[NodeDetail]) -> Watched:
         view, chronicle = self._facts.view, self._chronicle
         attempts: list[AttemptView] = [
             view.attempts[one] for one in command.attempts if one in view.attempts
         ]
+        if command.of_job is not None:
+            of = view.jobs.get(command.of_job)
+            attempts = [
+                one for one in attempts if one.job == command.of_job and _is_current(of, one)
+            ]
         after = command.happenings_after
         return Watched(
             boot=self._boot,
@@ -125,7 +142,7 @@ class Watching:
 
     def _where(self, job: JobView) -> tuple[str, ...]:
         busy: Counter[NodeId] = Counter()
-        if job.live_count:
+        if job.live_count and not job.state().terminal:
             busy.update({node: count for node, count in job.live_by_node.items() if count})
         elif job.version is not None:
             busy.update(
@@ -135,6 +152,16 @@ class Watching:
             )
         names = sorted((-count, self._facts.name_of(node)) for node, count in busy.items())
         return tuple(name for _, name in names)
+
+
+def _is_current(job: JobView | None, attempt: AttemptView) -> bool:
+    version = None if job is None else job.version
+    return version is not None and attempt.version == version.dot
+
+
+def _open_and_new(job: JobView) -> tuple[bool, int]:
+    """Who looks at a few jobs wants those that are not over, however old they are."""
+    return not job.state().terminal, job.created_hlc
 
 
 def _last_told(attempt: AttemptView) -> tuple[int, str]:

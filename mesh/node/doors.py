@@ -79,6 +79,7 @@ class Doors:
         requests: Requests,
         links: Callable[[], dict[NodeId, LinkId]],
         read_logs: ReadLogs,
+        read: Callable[[Command], Reply | None] = lambda _: None,
         facts: Callable[[], Mapping[str, int]] = dict,
         cut_off: Callable[[Collection[NodeId]], None] | None = None,
     ) -> None:
@@ -88,6 +89,9 @@ class Doors:
         self._requests = requests
         self._links = links
         self._read_logs = read_logs
+        self._read = read
+        """Answers a reading on the spot, where nothing waits for the disk: the way over the mailbox
+        costs a fifth of what a client that polls does."""
         self._facts = facts
         self.cut_off = cut_off
         """Cuts this node off from these peers and no others; None where that is not allowed."""
@@ -96,13 +100,14 @@ class Doors:
         self._watches: dict[str, _Watch] = {}
         self.feed: object = None
         """The live feed of all readers, whichever address they came by; doors keep it alone."""
-        self.on_change: Callable[[Changed], None] | None = None
-        """Told of every change, after its flush; the live feed's, while it has readers."""
+        self.listeners: list[Callable[[Changed], None]] = []
+        """Told of every change, after its flush; the live feed's, while it has readers. A change
+        of nothing says that the member is new: anything may be different."""
 
     async def ask(self, command: Command) -> Reply:
         """The member's answer, or a Problem; what it tells is on this node's disk."""
-        reply: Reply = await self._answer_to(command)
-        return reply
+        reply: Reply | None = self._read(command)
+        return await self._answer_to(command) if reply is None else reply
 
     async def read_watched(self, command: WatchCommand) -> Outline | Watched | Problem:
         """As `ask`, for the live feed."""
@@ -222,8 +227,8 @@ class Doors:
 
     def changed(self, effect: Changed) -> None:
         """Wake those who wait for these jobs, and the live feed."""
-        if self.on_change is not None:
-            self.on_change(effect)
+        for tell in tuple(self.listeners):
+            tell(effect)
         for job in effect.jobs:
             watch = self._watches.pop(job, None)
             if watch is not None:
@@ -231,8 +236,8 @@ class Doors:
 
     def restarting(self) -> None:
         """The member is gone: whoever waits for it learns that."""
-        if self.on_change is not None:
-            self.on_change(Changed())
+        for tell in tuple(self.listeners):
+            tell(Changed())
         for ask in self._asks.values():
             ask.done.set()
         for watch in self._watches.values():

@@ -172,6 +172,7 @@ class _Node:
             requests=self._requests,
             links=self._links.peer_links,
             read_logs=self._read_logs,
+            read=lambda one: self._life.member.read_now(one, _now()) if self._life else None,
             facts=self._links.facts,
             cut_off=self._links.cut_off if self._config.allow_faults else None,
         )

@@ -8,6 +8,7 @@ have marked the lost pages clean, so nothing more is written until it is opened 
 from __future__ import annotations
 
 import hashlib
+import os
 import queue
 import sqlite3
 import threading
@@ -25,6 +26,12 @@ from scheduler.ids import Digest, blob_digest, node_id_from_bytes, node_id_to_by
 MAX_PEERS_BYTES = 64 * 1024
 WAL_PAGES = 1000
 """SQLite's own default: the log is folded back into the file every 4 MiB."""
+RESERVE = "reserve"
+RESERVE_BYTES = 8 << 20
+"""A file of zeros beside the database, given up when the disk is full: two logs of its greatest
+size, so that what filled the disk can be written down as ended, and be removed."""
+RESERVE_AFTER = 256
+"""Transactions between two looks at whether there is room for the reserve again."""
 BUSY_S = 5.0
 """A reader (a backup, the shell) may hold the file for a moment."""
 
@@ -80,6 +87,7 @@ class Store:
         self._failed: FlushFailed | None = None
         self._thread: threading.Thread | None = None
         self._read_lock = threading.Lock()
+        self._keep_reserve()
         with ExitStack() as opened:
             try:
                 self._writing = opened.enter_context(closing(_open(path)))
@@ -156,6 +164,8 @@ class Store:
                 self._commit(batch)
             except (sqlite3.Error, OverflowError) as error:
                 full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+                if full:
+                    (self.path.parent / RESERVE).unlink(missing_ok=True)
                 self._failed = FlushFailed(batch[0].token, _sentence(self.path, error), full)
         for one in batch:
             if self._failed is None:
@@ -175,6 +185,20 @@ class Store:
                 connection.execute("ROLLBACK")
             raise
         self.transactions += 1
+        if self.transactions % RESERVE_AFTER == 0:
+            self._keep_reserve()
+
+    def _keep_reserve(self) -> None:
+        """Make the reserve where there is none, and four times the room for it."""
+        reserve = self.path.parent / RESERVE
+        found = os.statvfs(self.path.parent)
+        if reserve.exists() or found.f_bavail * found.f_frsize < 4 * RESERVE_BYTES:
+            return
+        with open(reserve, "wb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+            except OSError:
+                reserve.unlink()  # no such file system, or the room has just gone
 
     def _load_envelopes(self) -> Iterator[StoredEnvelope]:
         damaged = []

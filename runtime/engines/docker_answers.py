@@ -30,6 +30,16 @@ _INIT_FAILED = re.compile(
     r"|ERROR \(catatonit:\d+\): failed to exec pid1: (?P<other_reason>[^\n]+))\s*"
 )
 """How the engines' init processes say that the command cannot be run; they exit 126 or 127."""
+_NO_SUCH_IMAGE = re.compile(
+    r"manifest unknown|manifest for \S+ not found|failed to resolve reference \S+ .*: not found"
+    r"|does not exist or may require|access to the resource is denied|name unknown"
+    r"|repository name not known|unauthorized: authentication required|no basic auth credentials"
+    r"|no match(?:ing manifest)? for|no image found in (?:manifest|image index)"
+    r"|invalid reference format",
+    re.IGNORECASE,
+)
+"""The word of a registry, or of an engine that needs none for it. What is said of the way there (a
+name without an address, a time-out, a proxy's page, too many requests) is none of these."""
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "permission denied")
 
 
@@ -43,8 +53,11 @@ def plain_words(words: str) -> str:
 
 def not_pulled(image: str, words: str) -> CannotRun:
     """The engine lacks the image and cannot get it."""
+    refusal = Refusal.IMAGE_UNAVAILABLE
+    if _NO_SUCH_IMAGE.search(words):
+        refusal = Refusal.IMAGE_MISSING
     return CannotRun(
-        Refusal.IMAGE_UNAVAILABLE,
+        refusal,
         f"The image {image} is not on this node and the engine cannot pull it "
         f"({plain_words(words)}): check its name, or bring it with docker load.",
     )
@@ -64,7 +77,7 @@ def check_platform(image: str, has: Image, facts: EngineFacts) -> None:
     """CannotRun for an image that was built for another kind of machine."""
     if (has.os, has.architecture) != (facts.os, facts.architecture):
         raise CannotRun(
-            Refusal.IMAGE_UNAVAILABLE,
+            Refusal.IMAGE_MISSING,
             f"The image {image} is built for {has.os}/{has.architecture}, this node runs "
             f"{facts.os}/{facts.architecture}: use an image for several platforms, or a constraint "
             "on the label arch.",

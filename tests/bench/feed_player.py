@@ -7,7 +7,8 @@ import time
 from random import Random
 from typing import Any
 
-from tests.mesh.edge.feed_server import FeedServer, fixture_frames
+from tests.mesh.edge.feed_server import fixture_frames
+from tests.system.page_stage import page_server
 
 NODES, JOBS, PIECE = 100, 10_000, 500
 SEEN = 15
@@ -50,7 +51,7 @@ def play(lasts_s: float) -> None:
     running = [at for at, row in enumerate(jobs) if row["State"] == "Running"]
     seen = sorted(running, key=lambda at: (-jobs[at]["Created"], jobs[at]["ID"]))[:SEEN]
     random, mesh = Random(1), frames[0]["data"]["Mesh"]
-    with FeedServer(frames) as server:
+    with page_server(frames) as server:
         print(server.port, flush=True)
         deadline_s = time.monotonic() + lasts_s
         while time.monotonic() < deadline_s:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mesh.edge import feed, feed_rows
-from mesh.edge.http import watch
+from mesh.edge.http import watch, watch_job
 from mesh.edge.http.openapi import QUERIES
 from mesh.member import chronicle, watched
 
@@ -47,4 +47,5 @@ def test_figures() -> None:
     assert f"newest {watched.FINISHED_ATTEMPTS} of the finished" in text
     assert f"the last {watch.SNAPSHOT_EVENTS} events" in text
     assert f"the last {chronicle.KEPT:,} since the node started" in text
-    assert (watch.GATHER_S, watch.STILL_HERE_S, watch.LINGER_S) == (0.1, 10, 60)
+    assert (watch_job.GATHER_S, watch_job.STILL_HERE_S, watch.LINGER_S) == (0.1, 10, 60)
+    assert f"of more than {watch_job.FEW_PARTS} parts" in text

@@ -21,7 +21,7 @@ INVARIANTS = (ROOT / "docs" / "invariants.md").read_text()
 CITED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", RULES + INVARIANTS)))
 
 
-@pytest.mark.parametrize(("page", "letter", "count"), [(RULES, "P", 40), (INVARIANTS, "I", 20)])
+@pytest.mark.parametrize(("page", "letter", "count"), [(RULES, "P", 40), (INVARIANTS, "I", 21)])
 def test_each_number_has_its_line_with_tests_or_a_plain_no(
     page: str, letter: str, count: int
 ) -> None:

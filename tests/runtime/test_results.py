@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -110,6 +111,7 @@ def test_small_blobs_go_with_the_record_and_large_ones_into_files(tmp_path):
     large.write_bytes(b"l" * (SMALL_BYTES + 1))
     assert keeper.keep_file(small) == (blob_digest(b"s" * SMALL_BYTES), SMALL_BYTES)
     keeper.keep_file(large)
+    keeper.finish()
     assert list(keeper.small.values()) == [b"s" * SMALL_BYTES]
     assert blobs.has(blob_digest(b"l" * (SMALL_BYTES + 1)))
     assert not blobs.has(blob_digest(b"s" * SMALL_BYTES))
@@ -120,3 +122,29 @@ def test_many_small_ones_do_not_swell_the_flush(tmp_path):
     for number in range(40):
         keeper.keep_bytes(bytes([number]) * SMALL_BYTES)
     assert sum(map(len, keeper.small.values())) <= SMALL_TOTAL_BYTES
+
+
+def test_a_result_that_cannot_be_kept_whole_leaves_nothing(keep, tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / "out" / name).write_bytes(name.encode() * SMALL_BYTES)
+
+    def full(keeper):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Keeper, "finish", full)
+    with pytest.raises(OSError, match="No space left"):
+        keep()
+    assert list(BlobStore(tmp_path / "blobs").digests()) == []
+    assert sorted(os.listdir(tmp_path / "out")) == ["one", "two"]
+
+
+def test_a_result_that_is_kept_again_is_the_same(keep, tmp_path):
+    """The node may be killed before it has said so."""
+    (tmp_path / "out" / "large").write_bytes(b"l" * (SMALL_BYTES + 1))
+    (tmp_path / "out" / "tool").write_bytes(b"t" * (SMALL_BYTES + 1))
+    (tmp_path / "out" / "tool").chmod(0o755)
+    (tmp_path / "stdout").write_bytes(b"o" * (SMALL_BYTES + 1))
+    first = keep(printed=(SMALL_BYTES + 1, 0))
+    again = keep(printed=(SMALL_BYTES + 1, 0))
+    assert first[0] == again[0]
+    assert [one.mode for one in again[0].entries] == [0o755, 0o644, 0o755]

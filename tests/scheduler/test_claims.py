@@ -67,6 +67,8 @@ def test_the_fence_is_the_greatest_pair_and_every_claim_is_remembered() -> None:
         ([(ANN, 5, "queue_timeout")], (ANN, 5, Expiry.QUEUE_TIMEOUT)),
         ([(ANN, 5, "queue_timeout"), (BEN, 4, "queue_timeout")], (BEN, 4, Expiry.QUEUE_TIMEOUT)),
         ([(ANN, 5, "queue_timeout"), (BEN, 9, "total_timeout")], (BEN, 9, Expiry.TOTAL_TIMEOUT)),
+        ([(ANN, 5, "image_missing")], (ANN, 5, Expiry.IMAGE_MISSING)),
+        ([(ANN, 5, "image_missing"), (BEN, 4, "queue_timeout")], (BEN, 4, Expiry.QUEUE_TIMEOUT)),
         ([(BEN, 3, "a later release's")], (BEN, 3, Expiry.QUEUE_TIMEOUT)),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.explain import (
+    Choice,
     expiry_sentence,
     explain_choice,
     explain_score,
@@ -43,13 +44,15 @@ def test_verdict_of_a_willing_node_gives_the_parts_of_its_score():
         NODES[0], None, score=90, reasons={"spread": 20, "local_data": 70, "past": -5}
     )
     assert explain_verdict(verdict, "deck") == (
-        "deck can take it. Score: local data +70, spread +20, past -5."
+        "deck can take it, with 90 points: local data +70, spread +20, past -5."
     )
 
 
 def test_verdict_of_an_unwilling_node_says_why_and_what_to_do():
     sentence = explain_verdict(_verdict(0, Refusal.TOO_LARGE, "asks 4 GPUs, has 0."), "deck")
-    assert sentence.startswith("deck: too small for the request (asks 4 GPUs, has 0). The job asks")
+    assert sentence == (
+        "deck is too small for the job (asks 4 GPUs, has 0). Ask for less, or add a larger node."
+    )
 
 
 def test_waiting_counts_reasons_most_frequent_first():
@@ -63,16 +66,16 @@ def test_waiting_counts_reasons_most_frequent_first():
         possible=True,
     )
     assert explain_waiting(waiting, NAMES) == (
-        "2 slots wait: engine missing on 2 nodes (node-1, node-2: no docker); "
-        "no free capacity on 1 node (node-0)."
+        "2 parts wait: 2 nodes lack the engine that the job names (node-1, node-2: no docker); "
+        "node-0 has no room now."
     )
 
 
 def test_waiting_says_when_no_member_could_ever_meet_it():
     waiting = Waiting(1, (_verdict(0, Refusal.TOO_LARGE),), possible=False)
     assert explain_waiting(waiting, NAMES) == (
-        "1 slot waits: too small for the request on 1 node (node-0); no member could ever meet it: "
-        "change the job or add a node."
+        "1 part waits: node-0 is too small for the job. No member could ever run it: change the "
+        "job or add a node."
     )
 
 
@@ -81,7 +84,7 @@ def test_waiting_counts_many_nodes_and_shortens_unknown_ones():
         1, tuple(_verdict(index, Refusal.CORDONED) for index in range(5)), possible=True
     )
     sentence = explain_waiting(waiting, {})
-    assert "cordoned on 5 nodes" in sentence
+    assert "5 nodes are cordoned" in sentence
     assert "and 2 more" in sentence
     assert all(NodeId(node) not in sentence for node in NODES)
 
@@ -89,7 +92,7 @@ def test_waiting_counts_many_nodes_and_shortens_unknown_ones():
 def test_waiting_without_verdicts():
     assert "no node is known" in explain_waiting(Waiting(1, (), possible=True), NAMES)
     queued = Waiting(1, (_verdict(0, Refusal.CAPACITY),), possible=True, position=3)
-    assert explain_waiting(queued, NAMES).endswith("; number 3 in the queue.")
+    assert explain_waiting(queued, NAMES).endswith("; it is number 3 in the queue.")
     assert "its turn" in explain_waiting(Waiting(1, (_verdict(0, None),), possible=True), NAMES)
 
 
@@ -111,36 +114,62 @@ LACK = [_verdict(1, Refusal.INPUT_MISSING), _verdict(0, Refusal.INPUT_MISSING)]
             {"locality": 690, "fit": 30},
             20_900_000,
             LACK,
-            "20.9 MB of its inputs are there; node-0 and node-1 lack them.",
+            "node-4 has 20.9 MB of its inputs; node-0 and node-1 do not.",
         ),
-        ({"locality": 690}, 1_000, LACK[:1], "1 kB of its inputs are there; node-1 lacks them."),
-        ({"locality": 690}, 1_000, [], "1 kB of its inputs are there."),
+        ({"locality": 690}, 1_000, LACK[:1], "node-4 has 1 kB of its inputs; node-1 does not."),
+        ({"locality": 690}, 1_000, [], "node-4 has 1 kB of its inputs."),
         (
             {"locality": 690},
             1_000,
             [_verdict(index, Refusal.INPUT_MISSING) for index in range(5)],
-            "1 kB of its inputs are there; node-0, node-1, node-2 and 2 more lack them.",
+            "node-4 has 1 kB of its inputs; node-0, node-1, node-2 and 2 more do not.",
         ),
         (
-            {"soft": 500, "fit": 300, "cache": 0},
+            {"soft": 250, "fit": 600, "cache": 0, "spread": 150},
             0,
             [],
-            "The job prefers it and it can start there without waiting for much.",
+            "node-4 has labels that the job prefers and can start it at once.",
         ),
+        (
+            {"fit": 660, "spread": 166, "refusals": 111, "latency": 55},
+            0,
+            [],
+            "node-4 can start it at once and runs nothing else of the job.",
+        ),
+        (
+            {"fit": 653, "spread": 83, "refusals": 111, "latency": 55},
+            0,
+            [],
+            "node-4 can start it at once.",
+        ),
+        ({"fit": 60, "spread": 83}, 0, [], "node-4 has a place for it in its queue."),
+        (
+            {"fit": 500, "cache": 100, "spread": 130, "latency": 45},
+            0,
+            [],
+            "node-4 has its files already and can start it at once.",
+        ),
+        ({"locality": 0, "fit": 5}, 0, [], ""),
         ({}, 0, [], ""),
     ],
 )
 def test_why_a_node_was_chosen(reasons, bytes_there, others, sentence):
-    assert explain_choice(reasons, bytes_there, others, NAMES) == sentence
+    choice = Choice("node-4", reasons, 2, bytes_there)
+    assert explain_choice(choice, others, NAMES) == sentence
+
+
+def test_a_job_in_one_part_has_nothing_else_that_runs():
+    reasons = {"fit": 660, "spread": 166, "refusals": 111, "latency": 55}
+    assert explain_choice(Choice("x", reasons, 1), (), {}) == "x can start it at once."
 
 
 @pytest.mark.parametrize(
     ("reachable", "told"),
     [
-        (True, "1 slot waits: its spec is being fetched from node shore."),
+        (True, "1 part waits: its spec is being fetched from node shore."),
         (
             False,
-            "1 slot waits: its spec is only on node shore, which cannot be heard; start it again, "
+            "1 part waits: its spec is only on node shore, which cannot be heard; start it again, "
             "or stop the job and submit it once more.",
         ),
     ],

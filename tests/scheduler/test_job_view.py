@@ -80,6 +80,7 @@ def placed_and_expired(reason: Expiry, *, author: NodeId = ANN, **version: int) 
     [
         (Expiry.QUEUE_TIMEOUT, "Not placed within its QueueTimeout of 30 s."),
         (Expiry.TOTAL_TIMEOUT, "Not done within its TotalTimeout of 90 s."),
+        (Expiry.IMAGE_MISSING, "No node has the image or can get it: check its name."),
     ],
 )
 def test_a_job_that_ran_out_of_time_fails_once_nothing_of_it_goes_on(

@@ -104,32 +104,6 @@ def test_what_was_staged_when_the_process_died_is_removed(store):
     assert partial_files(BlobStore(store.folder)) == []
 
 
-def test_keep_file_moves(store, tmp_path):
-    path = tmp_path / "result"
-    path.write_bytes(b"hello")
-    assert store.keep_file(path) == (HELLO, 5)
-    assert not path.exists()
-    path.write_bytes(b"hello")
-    assert store.keep_file(path) == (HELLO, 5), "known already"
-    assert not path.exists()
-
-
-def test_keep_file_without_write_permission(store, tmp_path):
-    path = tmp_path / "result"
-    path.write_bytes(b"hello")
-    path.chmod(0o444)
-    assert store.keep_file(path) == (HELLO, 5)
-
-
-def test_keep_file_with_two_names_copies(store, tmp_path):
-    path = tmp_path / "result"
-    path.write_bytes(b"hello")
-    os.link(path, tmp_path / "second")
-    assert store.keep_file(path) == (HELLO, 5)
-    (tmp_path / "second").write_bytes(b"other")
-    assert store.read(HELLO, limit_bytes=10) == b"hello"
-
-
 def test_small_ones_that_live_elsewhere(tmp_path):
     elsewhere = {HELLO: b"hello"}
     store = BlobStore(tmp_path / "blobs", fallback=elsewhere.get)

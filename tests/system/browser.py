@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import tempfile
@@ -15,6 +16,12 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.system.mesh_processes import PATIENCE_S, until
 
+KEYS = {
+    "Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36, "ArrowUp": 38, "ArrowDown": 40,
+    "/": 191,
+}  # fmt: skip
+"""Names of keys as browsers tell them, and their numbers."""
+TEXT_OF = {"Enter": "\r", "/": "/"}
 COMPLAINTS = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
 
 
@@ -44,10 +51,19 @@ class Browser:
         self.call("Page.navigate", url=url)
 
     def value(self, expression: str) -> Any:
-        """What an expression of JavaScript gives."""
-        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """What an expression of JavaScript gives, a promise once it is kept."""
+        told = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
+
+    def is_there(self, name: str) -> bool:
+        """Whether a page that may just be going has a value of this name; False while it goes."""
+        try:
+            return bool(self.value(f"Boolean(window[{json.dumps(name)}])"))
+        except AssertionError:
+            return True
 
     def text(self, selector: str) -> str:
         """The text that is shown there, "" where nothing is."""
@@ -63,9 +79,46 @@ class Browser:
 
         return until(look, f"{selector} shows {words}", told=lambda: self.text("body"))
 
+    def comes(self, expression: str) -> Any:
+        """The first true value of an expression."""
+        return until(lambda: self.value(expression), expression, told=lambda: self.text("body"))
+
     def click(self, selector: str) -> None:
         """Click what is there."""
         self.value(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def press(self, *keys: str, shift: bool = False) -> None:
+        """Press keys, one after another; those not in KEYS are typed as text."""
+        for key in keys:
+            if key not in KEYS:
+                self.call("Input.insertText", text=key)
+                continue
+            known = {"key": key, "windowsVirtualKeyCode": KEYS[key], "modifiers": 8 * shift}
+            text = {"text": TEXT_OF[key]} if key in TEXT_OF else {}
+            self.call("Input.dispatchKeyEvent", type="keyDown", **known, **text)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **known)
+
+    def view(self, width: int, height: int, *, dark: bool = False, still: bool = False) -> None:
+        """Show it in a window of this size, in the dark, to somebody who wants nothing to move."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+        wishes = {
+            "prefers-color-scheme": "dark" if dark else "light",
+            "prefers-reduced-motion": "reduce" if still else "no-preference",
+        }
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def tree(self) -> list[Any]:
+        """What a screen reader is given, with the nodes that it passes over."""
+        return list(self.call("Accessibility.getFullAXTree")["nodes"])
+
+    def picture(self, path: Path, *, whole: bool = False) -> None:
+        """Write what is seen, or the whole page, as PNG."""
+        taken = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(taken["data"]))
 
     @property
     def complaints(self) -> list[Any]:

@@ -23,6 +23,7 @@ LARGE_BYTES = 1 << 20
 PATIENCE_S = 60.0
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
+HERE = "amd64" if os.uname().machine == "x86_64" else "arm64"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
@@ -67,12 +68,12 @@ class Handler(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
-def write_image(folder: Path, layer: bytes) -> None:
+def write_image(folder: Path, layer: bytes, architecture: str) -> None:
     """The files of an image with this one layer, a tar file."""
     packed = gzip.compress(layer, 1)
     config = {
         "os": "linux",
-        "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
+        "architecture": architecture or HERE,
         "config": {"Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(layer).hexdigest()}"]},
     }
@@ -95,10 +96,12 @@ def _described(kind: str, data: bytes) -> dict[str, object]:
 
 
 @contextmanager
-def serving_image(folder: Path, layer: bytes, inside: list[str]) -> Iterator[str]:
+def serving_image(
+    folder: Path, layer: bytes, inside: list[str], *, architecture: str = ""
+) -> Iterator[str]:
     """The name of the image while it is served; `inside` is a command that runs another one where
-    the engine is."""
-    write_image(folder, layer)
+    the engine is. It says that it is for this machine's `architecture` unless one is given."""
+    write_image(folder, layer, architecture)
     process = subprocess.Popen([*inside, sys.executable, __file__, str(folder)])
     try:
         give_up_s = time.monotonic() + PATIENCE_S

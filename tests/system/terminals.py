@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.system.mesh_processes import clean_environment, until
@@ -21,7 +22,7 @@ class Terminal:
 
     def __init__(self, folder: Path, columns: int, lines: int) -> None:
         self._socket = folder / "tmux.sock"
-        self._size = ("-x", str(columns), "-y", str(lines))
+        self.columns, self.lines = columns, lines
 
     def __enter__(self) -> Terminal:
         return self
@@ -29,12 +30,20 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         self._tmux("kill-server", check=False)
 
-    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        """`bacalhau-mesh` with these arguments; its exit code is printed when it has ended."""
-        command = f"{sys.executable} -m mesh {' '.join(arguments)}; echo ended with $?; exec cat"
+    def run(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "mesh"),
+    ) -> None:
+        """`bacalhau-mesh` with these arguments, or another Python program; its exit code is printed
+        when it has ended."""
+        words = shlex.join([sys.executable, *program, *arguments])
+        command = f"{words}; echo ended with $?; exec cat"
         given = {**clean_environment(), **(environment or {}), "TERM": "xterm-256color"}
         subprocess.run(
-            ["tmux", "-S", str(self._socket), "-f", "/dev/null", "new-session", "-d", *self._size,
+            ["tmux", "-S", str(self._socket), "-f", "/dev/null", "new-session", "-d",
+             "-x", str(self.columns), "-y", str(self.lines),
              command],
             env=given,
             check=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -25,14 +26,17 @@ WAITING_JOBS = 700
 class Reader:
     """One reader of a node's feed."""
 
-    def __init__(self, node: Node, last_id: str = "") -> None:
+    def __init__(self, node: Node, last_id: str = "", *, job: str = "") -> None:
         assert node.page is not None
         api = NodeApi(Endpoint(socket_path=node.page["api_socket"]))
         deadline_s = time.monotonic() + 2 * PATIENCE_S
         self.picture = Picture()
         self.events: list[str] = []
         self.last_id = last_id
-        self._frames: Iterator[Frame] = api.frames(WATCH, last_id=last_id, deadline_s=deadline_s)
+        query = {"job": job} if job else {}
+        self._frames: Iterator[Frame] = api.frames(
+            WATCH, query, last_id=last_id, deadline_s=deadline_s
+        )
 
     def until(self, seen: Callable[[Picture], bool]) -> Picture:
         """Read on until the picture shows it."""
@@ -68,6 +72,19 @@ def test_a_far_nodes_job_is_seen_and_a_lost_node_and_a_new_start(mesh: Mesh) -> 
     again.until(lambda seen: completed(seen) == 2)
     assert set(again.events) == {"changes"}
 
+    # Of one job alone, at another node than it was submitted to: to the end that all confirm.
+    job = south.api.run_program("two_streams", Name="alone")
+    alone = Reader(north, job=job)
+    picture = alone.until(lambda seen: any(one["Settled"] for one in seen.jobs.values()))
+    assert [one["Name"] for one in picture.jobs.values()] == ["alone"]
+    assert [one["State"] for one in picture.executions.values()] == ["Succeeded"]
+    assert not picture.nodes
+    again.until(lambda seen: completed(seen) == 3)
+    told = north.run("events", "-n", "100")
+    assert re.search(
+        r"\(alone\) is settled: both members have confirmed .* is accepted\.", told.stdout
+    )
+
     south.kill()
     picture = again.until(lambda seen: bool(seen.mesh and seen.mesh["Split"]))
     assert any("The mesh is split" in one["Sentence"] for one in picture.events)
@@ -77,7 +94,7 @@ def test_a_far_nodes_job_is_seen_and_a_lost_node_and_a_new_start(mesh: Mesh) -> 
     north.terminate()
     north.start().ready()
     anew = Reader(north, again.last_id)
-    anew.until(lambda seen: completed(seen) == 2)
+    anew.until(lambda seen: completed(seen) == 3)
     assert set(anew.events) == {"snapshot"}
     assert anew.last_id.partition("-")[0] != again.last_id.partition("-")[0]
 

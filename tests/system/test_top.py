@@ -104,6 +104,11 @@ def test_resize_and_monochrome(trio: Mesh, tmp_path: Path) -> None:
         terminal.shows("LABELS")
         terminal.resize(60, 12)
         terminal.shows("NAME▲", without="LABELS")
+        terminal.resize(40, 10)
+        narrow = terminal.shows("hold · 3 of 3 heard", "1 Nodes 2 Jobs 3 Executions 4 Events")
+        assert re.search(r"NAME▲ +STATE +RUN +WAIT", narrow)
+        assert re.search(r"\? +help +q +quit", narrow)
+        assert sum("…" in line for line in narrow.splitlines()) <= 1, "the line about the row"
         terminal.keys("C-c")
         terminal.shows("ended with 0")
 
@@ -116,6 +121,33 @@ def test_terminal_is_restored_when_it_is_told_to_end(trio: Mesh, tmp_path: Path)
         top.send_signal(signal.SIGTERM)
         terminal.shows(f"ended with {128 + signal.SIGTERM}")
         assert not terminal.in_full_screen()
+
+
+BROKEN = """
+import mesh.edge.tui.main as main
+from mesh.__main__ import main as run
+
+def hints_line(page):
+    raise KeyError("Colour")
+
+main.MainPage.hints_line = hints_line
+run()
+"""
+
+
+def test_a_mistake_of_ours_gives_the_terminal_back_and_is_told_in_a_sentence(
+    trio: Mesh, tmp_path: Path
+) -> None:
+    with Terminal(tmp_path, 80, 24) as terminal:
+        environment = {"TMPDIR": str(tmp_path)}
+        terminal.run("top", *at(trio, "galley"), environment=environment, program=("-c", BROKEN))
+        screen = terminal.shows("ended with 1")
+        assert not terminal.in_full_screen()
+        assert "Error: a mistake in bacalhau-mesh itself ended this command: KeyError:" in screen
+        assert "Traceback" not in screen
+    [details] = tmp_path.glob("bacalhau-mesh-*.txt")
+    assert "Traceback" in details.read_text()
+    assert details.stat().st_mode & 0o077 == 0
 
 
 def test_node_that_starts_again(trio: Mesh, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ IMPURE_IMPORTS = {
 }  # fmt: skip
 
 HEAVY = {
-    "trio", "httpx", "docker", "wasmtime", "zeroconf", "typer", "h11", "wsproto", "starlette",
-    "cryptography", "sqlite3", "asyncio", "anyio", "websockets", "psutil", "pydantic",
+    "trio", "httpx", "docker", "wasmtime", "zeroconf", "typer", "h11", "httptools", "wsproto",
+    "starlette", "cryptography", "sqlite3", "asyncio", "anyio", "websockets", "psutil", "pydantic",
 }  # fmt: skip
 
 

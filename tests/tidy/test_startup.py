@@ -17,7 +17,7 @@ from tests.tidy import places
 # A command of the client: one HTTP request, one table.
 NOT_FOR_CLIENTS = {
     "httpx", "httpx2", "trio", "anyio", "pycrdt", "docker", "wasmtime", "zeroconf", "h11",
-    "starlette", "cryptography", "pydantic", "textual", "asyncio", "ruamel",
+    "httptools", "starlette", "cryptography", "pydantic", "textual", "asyncio", "ruamel",
 }  # fmt: skip
 # A node: 25 MB and 140 ms are saved by these alone.
 NOT_FOR_NODES = {"httpx", "httpx2", "pydantic", "typer", "rich", "docker", "wasmtime", "textual"}

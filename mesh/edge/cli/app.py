@@ -47,6 +47,9 @@ app.command("completion")(completion.completion)
 GO_FLAGS = {"--wait=false": "--no-wait", "--wait=true": "--wait"}
 
 
+CLIENT_FLAGS = frozenset({"--api-host", "--api-port", "--data-dir"})
+
+
 def command_tree() -> Any:
     """All commands, each with its example."""
     return with_examples(typer.main.get_command(app))
@@ -71,8 +74,14 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _refuse_misplaced(tree: Any, arguments: Sequence[str]) -> None:
-    """`job top` is no command, but `top` is one: the nearest word in the group would mislead."""
+    """A flag of every command before it; and `job top`, which is no command, though `top` is one:
+    the nearest word in the group would mislead."""
     group, word = (*arguments[:2], "", "")[:2]
+    flag = group.partition("=")[0]
+    if flag in CLIENT_FLAGS:
+        raise bad_input(
+            f"{flag} stands after the command", f"As in: {PROGRAM} node list {flag} ..."
+        )
     inner = getattr(tree.commands.get(group), "commands", None)
     if inner is not None and word in tree.commands and word not in inner:
         raise bad_input(

@@ -53,8 +53,10 @@ def choose_endpoint(
     environment: Mapping[str, str] = os.environ,
 ) -> Endpoint:
     """The first named: flags, Bacalhau's variables, ours, the node's socket, 127.0.0.1:1234."""
-    host = api_host or environment.get("BACALHAU_API_HOST", "")
-    port_text = str(api_port or "") or environment.get("BACALHAU_API_PORT", "")
+    host, port_text = api_host, str(api_port or "")
+    if not data_dir or host or port_text:
+        host = host or environment.get("BACALHAU_API_HOST", "")
+        port_text = port_text or environment.get("BACALHAU_API_PORT", "")
     if host or port_text:
         return _address(host, port_text)
     named = environment.get("BACALHAU_MESH_API", "")
@@ -154,6 +156,7 @@ class NodeApi:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._socket: socket.socket | None = None
+        """Of the latest request: other answers may still be read."""
 
     def get(self, path: str, query: Query | None = None) -> Any:
         """The JSON answer of a GET."""
@@ -216,7 +219,9 @@ class NodeApi:
         name, number = "", last_id
         with self._opened("GET", path, query, headers=headers) as response:
             opened()
-            while line := self._readline(response, deadline_s):
+            connection = self._socket
+            assert connection is not None
+            while line := self._readline(response, connection, deadline_s):
                 key, _, value = line.rstrip(b"\r\n").partition(b": ")
                 if key == b"data":
                     yield Frame(number, name, json.loads(value))
@@ -287,12 +292,13 @@ class NodeApi:
         except (OSError, http.client.HTTPException) as error:
             raise self._broken(error) from None
 
-    def _readline(self, response: http.client.HTTPResponse, deadline_s: float) -> bytes:
+    def _readline(
+        self, response: http.client.HTTPResponse, connection: socket.socket, deadline_s: float
+    ) -> bytes:
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
             raise WaitedTooLong
-        assert self._socket is not None
-        self._socket.settimeout(min(left_s, QUIET_S))
+        connection.settimeout(min(left_s, QUIET_S))
         try:
             return response.readline()
         except TimeoutError as error:

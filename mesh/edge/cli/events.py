@@ -12,12 +12,12 @@ import typer
 
 from mesh.edge.cli.errors import CommandFailed, Exit, bad_input
 from mesh.edge.cli.options import Output, OutputOption, connect, show_table
+from mesh.edge.cli.paths import WATCH
 
 if TYPE_CHECKING:
     from mesh.edge.cli.connect import NodeApi
     from mesh.edge.feed_rows import EventRow
 
-WATCH = "/api/v1/mesh/watch"
 ANSWER_S = 60.0
 """For a look at what happened; following has no end."""
 ENDLESS_S = 10 * 365 * 86_400.0

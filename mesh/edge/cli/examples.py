@@ -1,4 +1,4 @@
-"""One example for each command: the first thing that its `--help` shows."""
+"""One example for each command and group: the first thing that its `--help` shows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 EXAMPLES: Mapping[str, str] = {
+    "": "devstack",
+    "wasm": "wasm run hello.wasm",
+    "docker": "docker run -f busybox -- date",
+    "job": "job list",
+    "node": "node list",
+    "faults": "faults cut galley",
+    "agent": "agent alive",
     "join": "join --lab our-secret --allow-path /data",
     "devstack": "devstack --nodes 3",
     "top": "top --any-node",
@@ -45,7 +52,7 @@ def with_examples(command: Any, path: str = "") -> Any:
     """The command, or the group with all its commands, each with its example first in its help."""
     for name, inner in getattr(command, "commands", {}).items():
         with_examples(inner, f"{path} {name}".strip())
-    if path in EXAMPLES and not hasattr(command, "commands"):
+    if path in EXAMPLES:
         help_text = str(command.help)
         command.short_help = help_text.partition("\n\n")[0].replace("\n", " ")
         line = EXAMPLES[path]

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from mesh.edge.cli.connect import Endpoint, NodeApi, WaitedTooLong
 from mesh.edge.cli.errors import CommandFailed, Exit
+from mesh.edge.cli.paths import WATCH
 
-WATCH = "/api/v1/mesh/watch"
 NO_LIMIT_S = 10 * 365 * 86_400.0
 FIRST_WAIT_S, LAST_WAIT_S = 0.25, 5.0
 """A node that starts again is back in a second; one that is gone costs a try every 5 s."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
-from mesh.edge import render
-from mesh.edge.cli.connect import NodeApi
+from mesh.edge.cli.connect import NodeApi, WaitedTooLong
 from mesh.edge.cli.errors import CommandFailed, Exit, bad_input
 from mesh.edge.cli.options import say
+from mesh.edge.cli.paths import WATCH, mesh_node_path
+from mesh.edge.render import plain, short_id
 
-LOOK_S = 0.5
-"""How often a node that is drained is looked at: people wait for minutes."""
 GRACE_S = 30.0
 """After the deadline: programs get a second to end, and the word must come round."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -25,9 +24,7 @@ def parse_duration_s(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 8:
         return int(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise bad_input(
-            f"--timeout {render.plain(text)[:40]} is no time", "Write it as 90s, 10m or 1h30m"
-        )
+        raise bad_input(f"--timeout {plain(text)[:40]} is no time", "Write it as 90s, 10m or 1h30m")
     return sum(int(number) * _UNITS_S[unit] for number, unit in parts)
 
 
@@ -38,12 +35,12 @@ def set_intent(
     body: dict[str, Any] = {"Intent": intent, "Reason": reason}
     if deadline_s is not None:
         body["DeadlineSeconds"] = deadline_s
-    return api.send("PUT", f"/api/v1/mesh/nodes/{quote(node, safe='')}/intent", body)
+    return api.send("PUT", mesh_node_path(node, "intent"), body)
 
 
 def say_intent(answer: Any) -> None:
     """What is asked of the node from now on."""
-    name = render.plain(answer["Name"])
+    name = plain(answer["Name"])
     did = {"cordoned": "is cordoned", "draining": "is draining", "": "takes work"}[answer["Intent"]]
     print(f"{name} {did}{' already' if answer['Already'] else ''}")
     if answer["State"] in ("unreachable", "left"):
@@ -51,30 +48,42 @@ def say_intent(answer: Any) -> None:
 
 
 def wait_until_empty(api: NodeApi, node: str, deadline_s: int) -> None:
-    """Say what is still there until nothing is; CommandFailed (4) when that takes too long."""
-    path = f"/api/v1/mesh/nodes/{quote(node, safe='')}"
-    ends_s = time.monotonic() + deadline_s + GRACE_S
-    told = ""
-    while True:
-        answer = api.get(path)
-        name, work = render.plain(answer["Node"]["Mesh"]["Name"]), answer["Running"]
-        if answer["Node"]["Mesh"]["Intent"] != "draining":
-            raise CommandFailed(
-                f"{name} is not draining any more",
-                Exit.JOB_FAILED,
-                "Somebody asked for something else; see: bacalhau-mesh node describe",
-            )
-        if not work:
-            print(f"{name} is empty")
-            return
-        left = f"{len(work)} execution{'s' if len(work) > 1 else ''} left on {name}"
-        if left != told:
-            say(f"{left}: {', '.join(render.short_id(one['ExecutionID']) for one in work[:5])}")
-            told = left
-        if time.monotonic() > ends_s:
-            raise CommandFailed(
-                f"{left} after {deadline_s + GRACE_S:.0f} s; the drain goes on",
-                Exit.WAITED_TOO_LONG,
-                f"Look again with: bacalhau-mesh node describe {name}",
-            )
-        time.sleep(LOOK_S)
+    """Say what is still there until nothing is; CommandFailed (4) when that takes too long.
+
+    The live feed tells when to look.
+    """
+    limit_s, left, name = deadline_s + GRACE_S, "", node
+    try:
+        for _ in _changes_of(api, node, time.monotonic() + limit_s):
+            answer = api.get(mesh_node_path(node))
+            name, work = plain(answer["Node"]["Mesh"]["Name"]), answer["Running"]
+            if answer["Node"]["Mesh"]["Intent"] != "draining":
+                raise CommandFailed(
+                    f"{name} is not draining any more",
+                    Exit.JOB_FAILED,
+                    f"Somebody asked for something else; see: bacalhau-mesh node describe {name}",
+                )
+            if not work:
+                print(f"{name} is empty")
+                return
+            told, left = left, f"{len(work)} execution{'s' if len(work) > 1 else ''} left on {name}"
+            if left != told:
+                say(f"{left}: {', '.join(short_id(one['ExecutionID']) for one in work[:5])}")
+    except WaitedTooLong:
+        raise CommandFailed(
+            f"{left or f'{name} is not empty'} after {limit_s:.0f} s; the drain goes on",
+            Exit.WAITED_TOO_LONG,
+            f"Look again with: bacalhau-mesh node describe {name}",
+        ) from None
+    raise CommandFailed(
+        f"the node at {api.endpoint} ended its feed; the drain of {name} goes on",
+        Exit.NO_NODE,
+        f"Look again with: bacalhau-mesh node describe {name}",
+    )
+
+
+def _changes_of(api: NodeApi, node: str, ends_s: float) -> Iterator[None]:
+    """Whenever something may have changed of a node, and at first."""
+    for frame in api.frames(WATCH, {"topics": "nodes"}, deadline_s=ends_s):
+        if any(row["ID"] == node for row in frame.data.get("Nodes", ())):
+            yield

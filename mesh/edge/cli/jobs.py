@@ -202,7 +202,8 @@ def job_get(
 
     wish = Wish(*parse_target(target), execution_id, everything, namespace)
     folder = fetch_results(connect(ctx), wish, output_dir)
-    print(f"Results are in {folder}")
+    what = f"{render.plain(wish.path)} is" if wish.path else "Results are"
+    print(f"{what} in {folder}")
 
 
 @job.command("ls", cls=ClientCommand)
@@ -249,5 +250,5 @@ def job_wait(
         settled=settled,
     )
     if not quiet:
-        say(final_sentence(last["Job"]))
-    raise typer.Exit(final_code(last["Job"]))
+        say(final_sentence(last))
+    raise typer.Exit(final_code(last))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -19,12 +18,15 @@ from mesh.edge.cli.options import (
     show,
     show_table,
 )
+from mesh.edge.cli.paths import mesh_node_path
 
 FAULTS = "/api/v1/mesh/faults"
-node = typer.Typer(no_args_is_help=True, help="Look at the members of the mesh.")
+node = typer.Typer(
+    no_args_is_help=True, help="Look at the members of the mesh, cordon and drain them."
+)
 faults = typer.Typer(
     no_args_is_help=True,
-    help="Try out a split, at a node that runs on this machine with --allow-faults.",
+    help="Try out a split, at a node here with --allow-faults.",
 )
 agent = typer.Typer(no_args_is_help=True, help="Ask one node about itself.")
 
@@ -54,7 +56,7 @@ def node_describe(
     """Show a node: what it offers, what it runs and refused, what it sends."""
     from mesh.edge.render_node import describe_node
 
-    answer = connect(ctx).get(f"/api/v1/mesh/nodes/{quote(node_id, safe='')}")
+    answer = connect(ctx).get(mesh_node_path(node_id))
     show(answer, output, lambda width: describe_node(answer, width))
 
 

@@ -6,13 +6,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mesh.edge import render
 from mesh.edge.cli.connect import NodeApi, WaitedTooLong
 from mesh.edge.cli.errors import CommandFailed, Exit
 from mesh.edge.cli.options import parameters, say
-from mesh.edge.cli.paths import mesh_job_path
+from mesh.edge.cli.paths import WATCH
+from mesh.edge.render import FINAL_STATES, plain, short_id, show_seconds
+from mesh.edge.render_progress import progress_lines, status_line
+
+if TYPE_CHECKING:
+    from mesh.edge.feed_rows import ExecutionRow, JobRow
 
 
 class _Screen(Protocol):
@@ -75,74 +79,99 @@ def wait_for_job(
     quiet: bool = False,
     namespace: str = "",
     settled: bool = False,
-) -> Any:
-    """Follow a job until it is over, or with `settled` until every member has confirmed that: the
-    last change. CommandFailed (4) when time is up."""
-    deadline_s = time.monotonic() + timeout_s
+) -> JobRow:
+    """Follow a job until it is over, or with `settled` until every member has confirmed that; what
+    became of it. CommandFailed (4) when time is up."""
     told: dict[str, str] = {}
-    last: Any = None
+    last: JobRow | None = None
+    short = short_id(job)
     try:
         with _screen(quiet=quiet) as screen:
-            query = parameters(namespace=namespace, settled="true" if settled else "")
-            for change in api.events(mesh_job_path(job, "follow"), query, deadline_s=deadline_s):
-                last = change
-                new = render.progress_lines(change, told)
+            for last, executions in _steps(api, job, namespace, timeout_s):
+                new = progress_lines(last, executions, told)
                 told |= new
                 for text in new.values():
                     screen.line(f"  {text}")
-                screen.status(render.status_line(change))
+                screen.status(status_line(last))
+                if last["State"] in FINAL_STATES and (last["Settled"] or not settled):
+                    return last
     except WaitedTooLong:
         raise CommandFailed(
-            f"waited {timeout_s:.0f} s for {render.short_id(job)}, which goes on",
+            f"waited {timeout_s:.0f} s for {short}, which {_goes_on(last)}",
             Exit.WAITED_TOO_LONG,
-            f"Look again with: bacalhau-mesh job describe {render.short_id(job)}",
+            f"Look again with: bacalhau-mesh job describe {short}",
         ) from None
     except CommandFailed as failure:
         if failure.code is not Exit.NO_NODE:
             raise
-        message = f"{failure.message}; {render.short_id(job)} goes on"
+        message = f"{failure.message}; {short} goes on"
         raise CommandFailed(message, failure.code, failure.hint) from None
     except KeyboardInterrupt:
-        say(f"\nThe job goes on. Stop it with: bacalhau-mesh job stop {render.short_id(job)}")
+        say(f"\nThe job goes on. Stop it with: bacalhau-mesh job stop {short}")
         raise
-    if last is None or last["Job"]["State"]["StateType"] not in render.FINAL_STATES:
-        raise CommandFailed(
-            f"the node at {api.endpoint} ended its feed of {render.short_id(job)}; the job goes on",
-            Exit.NO_NODE,
-            "Ask again, also at another node",
-        )
-    return last
+    raise CommandFailed(
+        f"the node at {api.endpoint} ended its feed of {short}; the job goes on",
+        Exit.NO_NODE,
+        "Ask again, also at another node",
+    )
+
+
+def _goes_on(job: JobRow | None) -> str:
+    if job is not None and job["State"] in FINAL_STATES:
+        return f"is {job['State'].lower()}, but not confirmed by every member yet"
+    return "goes on"
+
+
+def _steps(
+    api: NodeApi, job: str, namespace: str, timeout_s: float
+) -> Iterator[tuple[JobRow, list[ExecutionRow]]]:
+    """The job after each change, with the executions that changed."""
+    query = parameters(job=job, namespace=namespace)
+    deadline_s = time.monotonic() + timeout_s
+    last: JobRow | None = None
+    executions: list[ExecutionRow] = []
+    for frame in api.frames(WATCH, query, deadline_s=deadline_s):
+        executions += frame.data.get("Executions", ())
+        for row in frame.data.get("Jobs", ()):
+            last = row
+        if frame.data.get("Gone", {}).get("Jobs"):
+            raise CommandFailed(
+                f"{short_id(job)} was purged: nothing is kept of it", Exit.JOB_FAILED
+            )
+        if last is not None and not frame.data.get("More"):
+            yield last, executions
+            executions = []
 
 
 def wait_until_begun(api: NodeApi, job: str, *, timeout_s: float) -> None:
     """Say why a job waits, until something of it has begun, it is over, or time is up."""
     told = ""
-    deadline_s = time.monotonic() + timeout_s
     try:
-        for change in api.events(mesh_job_path(job, "follow"), {}, deadline_s=deadline_s):
-            state = change["Job"]["State"]
-            if state["StateType"] not in ("Pending", "Queued"):
+        for row, _ in _steps(api, job, "", timeout_s):
+            if row["State"] not in ("Pending", "Queued"):
                 return
-            reason = render.plain(state.get("Message", ""))
-            if reason and reason != told:
-                say(f"{state['StateType'].lower()}: {reason}")
-                told = reason
+            [line] = progress_lines(row, (), {}).values() or [""]
+            if line not in ("", told):
+                say(line)
+                told = line
     except WaitedTooLong:
         return  # who waits for the output after this says so
 
 
-def final_code(job: Any) -> Exit:
+def final_code(job: JobRow) -> Exit:
     """The exit code for a job that is over."""
-    return Exit.DONE if job["State"]["StateType"] == "Completed" else Exit.JOB_FAILED
+    return Exit.DONE if job["State"] == "Completed" else Exit.JOB_FAILED
 
 
-def final_sentence(job: Any) -> str:
+def final_sentence(job: JobRow) -> str:
     """How the job ended and what to do next."""
-    state, message = job["State"]["StateType"], job["State"].get("Message", "")
-    short = render.short_id(job["ID"])
-    elapsed_ms = (job["ModifyTime"] - job["CreateTime"]) // 1_000_000
-    why = f": {render.plain(message)}" if message else ""
-    head = f"{short} {state.lower()} after {render.show_seconds(elapsed_ms)}{why}"
+    state, message = job["State"], plain(job["Message"])
+    short = short_id(job["ID"])
+    head = f"{short} {state.lower()}"
+    if job["Version"] == 1:  # of a later one, when it was submitted is not told
+        head += f" after {show_seconds(job['Modified'] - job['Created'])}"
+    head += " (settled)" if job["Settled"] else ""
+    head += f": {message}" if message else ""
     if state == "Completed":
         return f"{head}\nFetch its results with: bacalhau-mesh job get {short}"
     return f"{head}\nSee what happened with: bacalhau-mesh job describe {short}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_MODULE_BYTES = 100 << 20
 """What a node takes in one upload."""
+WASM_MAGIC = b"\0asm"
 JOBS = "/api/v1/orchestrator/jobs"
 Document = dict[str, Any]
 
@@ -136,9 +137,15 @@ def _module_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_MODULE_BYTES:
             raise bad_input(f"the module {path} is larger than {MAX_MODULE_BYTES >> 20} MiB")
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise bad_input(f"the module {path} cannot be read: {error.strerror}") from None
+    if not content.startswith(WASM_MAGIC):
+        raise bad_input(
+            f"{path} is not a WebAssembly module: it does not begin with the bytes of one",
+            "Build it for WASI preview 1, or wat2wasm it, and give the .wasm file",
+        )
+    return content
 
 
 def job_run(
@@ -235,5 +242,5 @@ def wait_until_over(api: NodeApi, job: str, waiting: Waiting) -> Exit:
     quiet = waiting.id_only or waiting.follow
     last = wait_for_job(api, job, timeout_s=left_s, quiet=quiet)
     if not waiting.id_only:
-        say(final_sentence(last["Job"]))
-    return final_code(last["Job"])
+        say(final_sentence(last))
+    return final_code(last)

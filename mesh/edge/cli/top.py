@@ -57,20 +57,27 @@ def top(
     feed.begun()
     app = TopApp(feed, endpoints[0], exact=wide)
     app.run()
+    if app.failure is not None:
+        raise app.failure
     if app.return_code:
         raise typer.Exit(app.return_code)
 
 
 def _print_once(feed: object, *, wide: bool) -> None:
+    import threading
+
     from mesh.edge.cli.feed import FeedThread, Lost, Opened, Told
     from mesh.edge.feed_reader import Picture
     from mesh.edge.render_columns import Look, line_text
     from mesh.edge.render_top import frame
 
     assert isinstance(feed, FeedThread)
+    arrived = threading.Event()
+    feed.wake = arrived.set
     feed.begun()
     picture, deadline_s, opened = Picture(), time.monotonic() + ONCE_WAIT_S, False
     while not picture.complete:
+        arrived.clear()
         while feed.inbox and not picture.complete:
             news = feed.inbox.popleft()
             if isinstance(news, Told):
@@ -79,11 +86,10 @@ def _print_once(feed: object, *, wide: bool) -> None:
                 opened = True
             elif opened and isinstance(news, Lost):
                 raise CommandFailed(news.why, Exit.NO_NODE, "Ask again, also at another node")
-        if time.monotonic() > deadline_s:
+        if not picture.complete and not arrived.wait(max(deadline_s - time.monotonic(), 0.0)):
             raise CommandFailed(
                 f"the node told no picture within {ONCE_WAIT_S:.0f} s", Exit.WAITED_TOO_LONG
             )
-        time.sleep(0.002)
     feed.stop()
     assert picture.mesh is not None
     look = Look(picture.mesh["Time"], exact=wide)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import platform
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from starlette.datastructures import Headers, State
+from starlette.datastructures import State
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -26,7 +26,9 @@ from mesh.node.doors import Doors
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 GO_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 MAX_REQUEST_ID_CHARS = 128
-Foreign = Callable[[Headers, Scope], Problem | None]
+Told = Mapping[str, str]
+"""The headers of a request, by their names in lower case."""
+Foreign = Callable[[Told, Scope], Problem | None]
 """Why a request is not to be served, by its headers and where it came in; None to serve it."""
 
 log = logging.getLogger("mesh.edge.http")
@@ -55,12 +57,9 @@ class Api:
         """What is served, for the document that describes it."""
         system = platform.system().lower()
         machine = GO_MACHINES.get(platform.machine(), platform.machine())
-        self.state = State(
-            {"doors": doors, "system": system, "machine": machine, "modules": Modules()}
-        )
-        self._foreign = foreign or (
-            lambda headers, _: foreign_problem(headers, doors.status.api_addresses)
-        )
+        self.doors = doors
+        self.state = State({"system": system, "machine": machine, "modules": Modules()})
+        self._foreign = foreign or (lambda told, _: foreign_problem(told, self.doors))
         self._dispatch = Dispatch(routes)
         headers = {
             "Vary": "Origin",
@@ -76,46 +75,52 @@ class Api:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        request_id = _request_id(headers)
-        ours = [(b"x-request-id", request_id.encode("latin-1")), *self._headers]
+        told = {name.decode("latin-1"): one.decode("latin-1") for name, one in scope["headers"]}
+        request_id = _request_id(told)
         # The router matches what was sent, so that an escaped slash stays inside its id.
-        scope = {**scope, "app": self, "path": _raw_path(scope)}
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"].endswith(".response.start"):
-                message["headers"] = [*message.get("headers", ()), *ours]
-            await send(message)
-
-        problem = self._foreign(headers, scope)
+        scope.update({"app": self, "told": told, "path": _raw_path(scope)})
+        response: Response | None
+        problem = self._foreign(told, scope)
         if problem is not None:
-            await error_response(problem, request_id)(scope, receive, send_with_headers)
-        elif outdated := version_answer(headers.get(VERSION_HEADER, ""), request_id):
-            await outdated(scope, receive, send_with_headers)
-        elif scope["type"] == "websocket":
-            await self._talk(scope, receive, send_with_headers, request_id)
+            response = error_response(problem, request_id)
         else:
-            await self._answer(scope, receive, send_with_headers, request_id)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        try:
-            response = await self._dispatch.answer(Request(scope, receive))
-        except Refused as refused:
-            response = refused_response(refused, request_id)
-        except ClientDisconnect:
+            response = version_answer(told.get(VERSION_HEADER, ""), request_id)
+        if response is None and scope["type"] == "websocket":
+            await self._talk(scope, receive, send, request_id)
+            return
+        if response is None:
+            response = await self._answer(Request(scope, receive), request_id)
+        if response is None:
             return  # nobody is left to answer
-        except Exception:
-            log.exception("request %s failed", request_id)
-            response = _our_own_error(request_id)
+        response.raw_headers += self._ours(request_id)
         try:
             await response(scope, receive, send)
         except Exception:
             log.exception("the answer to request %s failed", request_id)
             raise
 
-    async def _talk(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    def _ours(self, request_id: str) -> list[tuple[bytes, bytes]]:
+        return [(b"x-request-id", request_id.encode("latin-1")), *self._headers]
+
+    async def _answer(self, request: Request, request_id: str) -> Response | None:
         try:
-            await self._dispatch.talk(scope, receive, send)
+            return await self._dispatch.answer(request)
+        except Refused as refused:
+            return refused_response(refused, request_id)
+        except ClientDisconnect:
+            return None
+        except Exception:
+            log.exception("request %s failed", request_id)
+            return _our_own_error(request_id)
+
+    async def _talk(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "websocket.http.response.start":
+                message["headers"] = [*message["headers"], *self._ours(request_id)]
+            await send(message)
+
+        try:
+            await self._dispatch.talk(scope, receive, send_with_headers)
         except Exception:
             log.exception("request %s failed", request_id)
             raise
@@ -132,8 +137,10 @@ def _our_own_error(request_id: str) -> Response:
     return error_response(problem, request_id)
 
 
-def _request_id(headers: Headers) -> str:
-    given = headers.get("x-request-id", "")
+def _request_id(told: Told) -> str:
+    given = told.get("x-request-id")
+    if given is None:
+        return secrets.token_hex(16)
     usable = given.isascii() and given.isprintable() and len(given) <= MAX_REQUEST_ID_CHARS
     return given if given and usable else secrets.token_hex(16)
 
@@ -143,22 +150,25 @@ def _raw_path(scope: Scope) -> str:
     return raw.decode("ascii", errors="replace")
 
 
-def foreign_problem(headers: Headers, api_addresses: Iterable[str]) -> Problem | None:
+def foreign_problem(told: Told, doors: Doors) -> Problem | None:
     """Why this request is not from a client of this API; None when it may be one."""
-    host = headers.get("host", "")
-    names = {*LOOPBACK_NAMES, *(host_name(address) for address in api_addresses)}
-    if host and host_name(host) not in names:
+    host = told.get("host", "")
+    if host and not _is_ours(host_name(host), doors):
         return _forbidden(
             f"the Host {host[:80]!r} is not one of this API's own",
             "Ask by 127.0.0.1, localhost or the address that the node's --api names",
         )
-    return foreign_origin(headers)
+    return foreign_origin(told)
 
 
-def foreign_origin(headers: Headers) -> Problem | None:
+def _is_ours(host: str, doors: Doors) -> bool:
+    return host in LOOPBACK_NAMES or host in map(host_name, doors.status.api_addresses)
+
+
+def foreign_origin(told: Told) -> Problem | None:
     """Why the page that a browser asks for is not one of this host; None when it is or none is."""
-    host = headers.get("host", "")
-    origin = headers.get("origin")
+    host = told.get("host", "")
+    origin = told.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != host.lower():
         return _forbidden(
             f"requests of the web page {origin[:80]!r} are not served",

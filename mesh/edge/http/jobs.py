@@ -21,6 +21,7 @@ from mesh.edge.http.reading import (
     doors_of,
     expect,
     find_job,
+    header_text,
     job_of,
     node_names,
     path_id,
@@ -49,7 +50,7 @@ from mesh.member.commands import (
 from scheduler.constraints import parse_selector_untrusted
 from scheduler.errors import SelectorError, SpecError
 from scheduler.jobs import JobSpec
-from scheduler.spec import named_blobs, parse_job_untrusted
+from scheduler.spec import named_blobs, parse_and_encode_untrusted
 
 MAX_KEY_CHARS = 256
 EXECUTION_ORDERS = ("created_at", "modified_at", "create_time", "modify_time")
@@ -63,16 +64,16 @@ async def submit(request: Request) -> Response:
     """PUT or POST orchestrator/jobs."""
     body = await read_object(request, ("Job", "Force"))
     document = _job_of_body(body)
-    key = body_text(body, "IdempotencyToken") or request.headers.get("idempotency-key", "")
+    key = body_text(body, "IdempotencyToken") or header_text(request, "idempotency-key")
     if len(key) > MAX_KEY_CHARS:
         raise bad_request(f"the idempotency key is longer than {MAX_KEY_CHARS} characters")
     doors = doors_of(request)
-    client = request.headers.get("x-bacalhau-instanceid", "")[:MAX_KEY_CHARS]
-    spec: JobSpec | None = None
+    client = header_text(request, "x-bacalhau-instanceid")[:MAX_KEY_CHARS]
+    parsed: tuple[JobSpec, bytes] | None = None
     blobs: tuple[bytes, ...] = ()
     with contextlib.suppress(SpecError):  # the node says what is wrong with it
-        spec = parse_job_untrusted(document)
-        blobs = await request.app.state.modules.small_ones(doors, named_blobs(spec))
+        parsed = parse_and_encode_untrusted(document)
+        blobs = await request.app.state.modules.small_ones(doors, named_blobs(parsed[0]))
     reply = await doors.ask(
         SubmitJob(
             document,
@@ -81,7 +82,7 @@ async def submit(request: Request) -> Response:
             submitter=client,
             blobs=blobs,
             force=body_flag(body, "Force"),
-            spec=spec,
+            parsed=parsed,
         )
     )
     submitted = expect(reply, Submitted)

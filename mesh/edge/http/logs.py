@@ -337,7 +337,10 @@ def _choose(job: JobReading, wish: _Wish) -> AttemptReading | None:
     if wish.execution:
         raise bad_request(f"job {job.id} has no execution {wish.execution[:60]}")
     if job.state.terminal or not wish.follow:
-        raise bad_request(f"no executions found for job {job.id}: it is {job.state.value}")
+        raise bad_request(
+            f"no executions found for job {job.id}: it is {job.state.value}",
+            hint=f"`bacalhau-mesh job explain {job.id[:10]}` says why",
+        )
     return None
 
 

@@ -1,8 +1,7 @@
-"""Calls that only a mesh has: blobs, the live feed of a job, explanations, results by digest."""
+"""Calls that only a mesh has: blobs, explanations, results by digest."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from mesh.edge import documents
 from mesh.edge.http import watch
 from mesh.edge.http.errors import API_COMPONENT, Refused, bad_request, not_found
 from mesh.edge.http.reading import (
-    STILL_HERE_S,
     doors_of,
     expect,
     find_job,
-    node_names,
+    header_text,
     path_id,
     query_flag,
     query_text,
@@ -28,7 +26,6 @@ from mesh.member.commands import (
     AttemptReading,
     ExplainJob,
     Explanation,
-    GetJob,
     JobReading,
     ListNodes,
     Problem,
@@ -36,7 +33,6 @@ from mesh.member.commands import (
 )
 from mesh.node.doors import BlobUnavailable, Doors
 from scheduler.ids import Digest, NodeId
-from scheduler.jobs import JobState
 from storage.archive import result_archive
 from storage.blobs import is_digest
 from storage.digest import Manifest, ManifestError, decode_manifest_untrusted
@@ -45,17 +41,13 @@ MAX_BLOB_BYTES = 100 << 20
 """Far above any module; larger data are inputs of a job, not uploads."""
 
 
-WAITING_LOOK_S = 2.0
-"""How soon a new reason for waiting is told: it is no record, so nothing announces it."""
-
-
 # --- blobs ----------------------------------------------------------------------------------------
 
 
 async def put_blob(request: Request) -> Response:
     """PUT mesh/blobs/{digest}: kept once its bytes are proved to be those of the digest."""
     digest = _digest_of(request)
-    declared = request.headers.get("content-length", "")
+    declared = header_text(request, "content-length")
     if declared.isdigit() and int(declared) > MAX_BLOB_BYTES:
         raise _blob_too_large()
     try:
@@ -203,62 +195,7 @@ def _manifest_document(attempt: AttemptReading, manifest: Manifest) -> documents
     }
 
 
-# --- live feed, explanations, status --------------------------------------------------------------
-
-
-async def follow(request: Request) -> Response:
-    """GET mesh/jobs/{id}/follow: server-sent events, one per change, the last of them terminal.
-
-    The first event has every execution, later ones those that changed since. With `settled` it goes
-    on until every member has confirmed the end.
-    """
-    until_settled = query_flag(request, "settled")
-    job = await _job_of(request)
-    feed = _changes(doors_of(request), job, until_settled=until_settled)
-    headers = {"Cache-Control": "no-store"}
-    return StreamingResponse(feed, media_type="text/event-stream", headers=headers)
-
-
-_LOOKED_AT_AGAIN = frozenset(one for one in JobState if one.terminal) | {
-    JobState.PENDING,
-    JobState.QUEUED,
-}
-"""Of these something changes that is no record: that it is settled, or why it waits."""
-
-
-async def _changes(
-    doors: Doors, job: JobReading, *, until_settled: bool = False
-) -> AsyncIterator[bytes]:
-    told: dict[str, int] = {}
-    said = None
-    while True:
-        news = (job.revision, job.settled, job.waiting)
-        if news == said:
-            yield b": still here\n\n"
-        else:
-            changed = [one for one in job.attempts if told.get(one.id) != one.revision]
-            told |= {one.id: one.revision for one in changed}
-            names = await node_names(doors, (job,))
-            text = json.dumps(documents.change_document(job, changed, names), separators=(",", ":"))
-            yield f"event: job\ndata: {text}\n\n".encode()
-            said = news
-        if job.state.terminal and (job.settled or not until_settled):
-            return
-        # That a job is settled is no new revision of it: it may have come before we waited.
-        while not await _changed(doors, job) and job.state not in _LOOKED_AT_AGAIN:
-            yield b": still here\n\n"
-        reply = await doors.ask(GetJob(job.id, job.namespace))
-        if isinstance(reply, Problem):
-            return
-        job = expect(reply, JobReading)
-
-
-async def _changed(doors: Doors, job: JobReading) -> bool:
-    waits = job.state in (JobState.PENDING, JobState.QUEUED)
-    with trio.move_on_after(WAITING_LOOK_S if waits else STILL_HERE_S):
-        await doors.wait_job_changed(job.id, job.revision)
-        return True
-    return False
+# --- explanations, status -------------------------------------------------------------------------
 
 
 async def explain(request: Request) -> Response:
@@ -298,7 +235,6 @@ MESH = "/api/v1/mesh"
 ROUTES = [
     Route(f"{MESH}/blobs/{{digest}}", put_blob, methods=["PUT"]),
     Route(f"{MESH}/blobs/{{digest}}", get_blob),
-    Route(f"{MESH}/jobs/{{id}}/follow", follow),
     Route(f"{MESH}/jobs/{{id}}/explain", explain),
     Route(f"{MESH}/jobs/{{id}}/results", job_results),
     Route(f"{MESH}/jobs/{{id}}/results/{{attempt}}.tar.gz", result_archive_of),

@@ -76,13 +76,13 @@ QUERIES: Mapping[str, Mapping[str, Document]] = {
         ),
     },
     f"{MESH_JOB}/logs": _NAMESPACE | _VERSION | _LOGS,
-    f"{MESH_JOB}/follow": _NAMESPACE,
     f"{MESH_JOB}/explain": _NAMESPACE,
     f"{MESH_JOB}/story": _NAMESPACE,
     f"{MESH_JOB}/results": _NAMESPACE,
     f"{MESH_JOB}/results/{{attempt}}.tar.gz": _NAMESPACE,
     "/api/v1/mesh/blobs/{digest}": {"holder": TEXT},
-    "/api/v1/mesh/watch": {"topics": TEXT, "jobs": NUMBER, "last_id": TEXT},
+    "/api/v1/mesh/watch": _NAMESPACE
+    | {"topics": TEXT, "jobs": NUMBER, "job": TEXT, "last_id": TEXT},
 }
 """What each address takes in the query of a GET."""
 

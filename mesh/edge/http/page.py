@@ -14,7 +14,7 @@ from mesh.edge.http.errors import not_found
 from mesh.edge.http.reading import path_id
 
 FOLDER = Path(__file__).resolve().parent.parent / "page"
-PAGE = "page.html"
+PAGE, ENTRY = "page.html", "entry.html"
 KINDS = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -36,6 +36,18 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 
+ENTRY_WORDS: Mapping[int, tuple[str, str]] = {
+    401: (
+        "This page opens with its link",
+        "It shows the nodes and jobs of a mesh to those who were given the link.",
+    ),
+    403: (
+        "This link is not valid",
+        "It may be an old one, made before somebody asked for a new one, or not whole.",
+    ),
+}
+"""Title and reason by status."""
+
 
 @cache
 def files() -> Mapping[str, bytes]:
@@ -52,18 +64,28 @@ async def page(request: Request) -> Response:
 async def page_file(request: Request) -> Response:
     """GET a file that the page for browsers is made of."""
     name = path_id(request, "name")
-    if name not in files() or name == PAGE:
+    if name not in files() or name in (PAGE, ENTRY):
         raise not_found(f"the page has no file {name[:80]!r}", hint="The page itself is at /")
     return file_response(name)
 
 
-def file_response(
-    name: str, *, status: int = 200, more_headers: Mapping[str, str] | None = None
-) -> Response:
+def file_response(name: str, *, more_headers: Mapping[str, str] | None = None) -> Response:
     """One file of the page with the headers that all of them have."""
-    headers = {**HEADERS, **(more_headers or {})}
+    return _response(name, files()[name], 200, more_headers or {})
+
+
+def entry_response(status: int) -> Response:
+    """Where a link is needed: 401 without one, 403 for one that is not valid."""
+    content = files()[ENTRY]
+    for name, text in zip(("{title}", "{why}"), ENTRY_WORDS[status], strict=True):
+        content = content.replace(name.encode(), text.encode())
+    return _response(ENTRY, content, status, {})
+
+
+def _response(name: str, content: bytes, status: int, more_headers: Mapping[str, str]) -> Response:
+    headers = {**HEADERS, **more_headers}
     kind = KINDS[Path(name).suffix]
-    return Response(files()[name], status_code=status, headers=headers, media_type=kind)
+    return Response(content, status_code=status, headers=headers, media_type=kind)
 
 
 FILES = Route("/page/{name}", page_file)

@@ -10,14 +10,13 @@ import re
 from collections.abc import Sequence
 
 import trio
-from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from mesh.edge.http import page
-from mesh.edge.http.app import Api, foreign_origin, host_name
+from mesh.edge.http.app import Api, Told, foreign_origin, host_name
 from mesh.edge.http.errors import API_COMPONENT
 from mesh.edge.http.reading import query_text
 from mesh.edge.page_token import PageToken
@@ -65,17 +64,17 @@ class PageDoor:
             cookie = f"{self._cookie}={given}; Path=/; HttpOnly; SameSite=Strict"
             told = {"Set-Cookie": f"{cookie}; Max-Age={COOKIE_S}"}
             return page.file_response(page.PAGE, more_headers=told)
-        if not given and self._known(request.headers):
+        if not given and self._known(request.scope["told"]):
             return page.file_response(page.PAGE)
-        return page.file_response("entry.html", status=403 if given else 401)
+        return page.entry_response(403 if given else 401)
 
-    def _known(self, headers: Headers) -> bool:
-        cookies = cookie_parser(headers.get("cookie", ""))
+    def _known(self, told: Told) -> bool:
+        cookies = cookie_parser(told.get("cookie", ""))
         return self._token.opens(cookies.get(self._cookie, ""))
 
-    def _foreign(self, headers: Headers, scope: Scope) -> Problem | None:
-        problem = self._wrong_host(headers, scope) or foreign_origin(headers)
-        if problem is not None or OPEN_TO_ALL.fullmatch(scope["path"]) or self._known(headers):
+    def _foreign(self, told: Told, scope: Scope) -> Problem | None:
+        problem = self._wrong_host(told, scope) or foreign_origin(told)
+        if problem is not None or OPEN_TO_ALL.fullmatch(scope["path"]) or self._known(told):
             return problem
         return Problem(
             "Unauthorized",
@@ -85,9 +84,9 @@ class PageDoor:
             component=API_COMPONENT,
         )
 
-    def _wrong_host(self, headers: Headers, scope: Scope) -> Problem | None:
+    def _wrong_host(self, told: Told, scope: Scope) -> Problem | None:
         """The host that was named; where that is every address, the one that was reached."""
-        asked = host_name(headers.get("host", ""))
+        asked = host_name(told.get("host", ""))
         reached = (scope.get("server") or ("",))[0].lower()
         names = {reached.removeprefix("::ffff:"), *({self._host} - set(ANY_HOST))}
         if asked in names:

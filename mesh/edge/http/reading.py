@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import trio
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from mesh.edge.http.errors import API_COMPONENT, Refused, bad_request
 from mesh.edge.strictjson import NotJson, parse_json_untrusted
@@ -35,7 +35,7 @@ BASE_KEYS = ("Namespace", "Credential", "IdempotencyToken")
 
 def doors_of(connection: HTTPConnection) -> Doors:
     """The node behind this API."""
-    doors: Doors = connection.app.state.doors
+    doors: Doors = connection.scope["app"].doors
     return doors
 
 
@@ -52,7 +52,13 @@ def path_id(connection: HTTPConnection, name: str = "id") -> str:
 
 def base_url(connection: HTTPConnection) -> str:
     """Where this asker reached the API, so that addresses in answers work for it."""
-    return f"{connection.scope['scheme']}://{connection.headers.get('host', 'localhost')}"
+    return f"{connection.scope['scheme']}://{header_text(connection, 'host') or 'localhost'}"
+
+
+def header_text(connection: HTTPConnection, name: str) -> str:
+    """The value of a header, "" without it; its name is in lower case."""
+    text: str = connection.scope["told"].get(name, "")
+    return text
 
 
 # --- query ----------------------------------------------------------------------------------------
@@ -60,7 +66,7 @@ def base_url(connection: HTTPConnection) -> str:
 
 def query_text(connection: HTTPConnection, name: str) -> str:
     """The last value of a query parameter, "" without one."""
-    return connection.query_params.get(name, "")
+    return connection.query_params.get(name, "") if connection.scope["query_string"] else ""
 
 
 def query_number(connection: HTTPConnection, name: str, default: int = 0) -> int:
@@ -102,14 +108,18 @@ def query_choice(connection: HTTPConnection, name: str, choices: Sequence[str]) 
 
 async def read_body(request: Request) -> bytes:
     """The whole body; 413 beyond the limit, before it is read where its length is declared."""
-    declared = request.headers.get("content-length", "")
+    declared = header_text(request, "content-length")
     if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         raise _too_large()
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    body, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             raise _too_large()
+        more = message.get("more_body", False)
     return bytes(body)
 
 
@@ -133,7 +143,7 @@ async def read_object(request: Request, keys: Sequence[str], *, optional: bool =
     body = await read_body(request)
     if optional and not body.strip():
         return {}
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = header_text(request, "content-type").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise Refused(
             Problem(

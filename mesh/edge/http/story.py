@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mesh.edge import documents
-from mesh.edge.http.reading import doors_of, expect, find_job, path_id, query_text
+from mesh.edge.http.reading import doors_of, expect, find_job, node_names, path_id, query_text
 from mesh.member.commands import Story, TellStory
 from mesh.member.story import StoryItem
 
@@ -17,11 +17,12 @@ async def story(request: Request) -> Response:
     doors = doors_of(request)
     job = await find_job(doors, path_id(request), query_text(request, "namespace"))
     told = expect(await doors.ask(TellStory(job.id, job.namespace)), Story)
+    message = documents.job_message(told.job, await node_names(doors, (told.job,)))
     return JSONResponse(
         {
             "JobID": told.job.id,
             "Name": told.job.name,
-            "State": documents.state_document(told.job.state.value, told.job.message),
+            "State": documents.state_document(told.job.state.value, message),
             "Settled": told.job.settled,
             "CreateTime": documents.nanoseconds(told.job.created_ms),
             "Items": [_item_document(one) for one in told.items],

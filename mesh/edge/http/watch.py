@@ -27,7 +27,16 @@ from mesh.edge.feed import (
 from mesh.edge.feed_gather import Gathered, snapshot_reads
 from mesh.edge.feed_make import Here
 from mesh.edge.http.errors import bad_request
-from mesh.edge.http.reading import doors_of, expect, query_number, query_text
+from mesh.edge.http.reading import (
+    MAX_ID_CHARS,
+    doors_of,
+    expect,
+    find_job,
+    header_text,
+    query_number,
+    query_text,
+)
+from mesh.edge.http.watch_job import GATHER_S, STILL_HERE_S, TRY_AGAIN_S, read_job_feed
 from mesh.member.commands import Problem
 from mesh.member.events import Changed
 from mesh.member.watched import Outline, ReadOutline, ReadWatched, Watched
@@ -35,19 +44,14 @@ from mesh.node.doors import Doors
 
 SNAPSHOT_EVENTS = 100
 """The last of them: a screen is full."""
-GATHER_S = 0.1
-"""Changes wait so long for others, but the first after quiet: nobody reads ten screens a second."""
 ROW_TOPICS = frozenset({"jobs", "executions"})
 """What a snapshot needs many reads for."""
-STILL_HERE_S = 10.0
 SWEEP_S = 5.0
 """How often all nodes are looked at: round trips and links change without a record."""
 LINGER_S = 60.0
 """Changes are kept so long for a reader that lost its connection."""
 SNAPSHOT_AGE_S = 2.0
 """A snapshot so young serves the next reader too."""
-TRY_AGAIN_S = 0.5
-"""While the node starts again from its disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,10 @@ class Feed:
                 if position is not None and ring is not None:
                     following = ring.next_for(position, topics)
                 if following is None:
-                    snapshot = await self._snapshot(jobs_max if topics & ROW_TOPICS else None)
-                    position = snapshot.position
-                    for frame in snapshot_frames(snapshot.pieces, position, topics):
+                    position, pieces = await self._picture(
+                        jobs_max if topics & ROW_TOPICS else None
+                    )
+                    for frame in snapshot_frames(pieces, position, topics):
                         yield frame
                     continue
                 frames, position = following
@@ -118,7 +123,8 @@ class Feed:
         async with self._reading:
             if self._ring is not None:
                 return
-            self._doors.on_change = self._note
+            if self._note not in self._doors.listeners:
+                self._doors.listeners.append(self._note)
             watched = await self._ask(ReadWatched(nodes=None))
             self._start_ring(watched)
 
@@ -135,7 +141,7 @@ class Feed:
             self._snapshots.clear()
             self._ring = None
             if idle:
-                self._doors.on_change = None
+                self._doors.listeners.remove(self._note)
         self._gathered.note(changed)
         self._noted.set()
 
@@ -191,11 +197,23 @@ class Feed:
 
     # --- snapshots --------------------------------------------------------------------------------
 
-    async def _snapshot(self, jobs_max: int | None) -> _Snapshot:
-        """Everything; changes from its position on may be in it already, which does no harm.
+    async def _picture(self, jobs_max: int | None) -> tuple[Position, list[Parts]]:
+        """Everything as it is now, and where it goes on: who reads no further has it all.
 
         With None for `jobs_max` neither jobs nor executions are read.
         """
+        snapshot, is_new = await self._snapshot(jobs_max)
+        if not is_new and self._gathered.waits and self._ring is not None:
+            with trio.move_on_after(2 * GATHER_S):
+                await self._news_after(self._ring.position)
+        ring = self._ring
+        if ring is None or not ring.holds(snapshot.position):
+            return snapshot.position, list(snapshot.pieces)
+        return ring.position, [*snapshot.pieces, *ring.since(snapshot.position)]
+
+    async def _snapshot(self, jobs_max: int | None) -> tuple[_Snapshot, bool]:
+        """Everything, and whether it was read just now. Changes from its position on may be in it
+        already, which does no harm."""
         while True:
             await self._begin()
             async with self._reading:
@@ -205,11 +223,11 @@ class Feed:
                 made = self._snapshots.get(jobs_max)
                 now_s = trio.current_time()
                 if made and now_s - made.made_s < SNAPSHOT_AGE_S and ring.holds(made.position):
-                    return made
+                    return made, False
                 snapshot = _Snapshot(ring.position, now_s, await self._read_all(jobs_max))
                 if self._ring is ring:
                     self._snapshots[jobs_max] = snapshot
-                    return snapshot
+                    return snapshot, True
 
     async def _read_all(self, jobs_max: int | None) -> tuple[Parts, ...]:
         outline = Outline((), ())
@@ -243,12 +261,30 @@ def feed_of(doors: Doors) -> Feed:
 async def watch(request: Request) -> Response:
     """GET mesh/watch: the live feed of server-sent events, a snapshot and then what changes.
 
-    It goes on from the id in `Last-Event-ID` or `last_id` where that is still held.
+    It goes on from the id in `Last-Event-ID` or `last_id` where that is still held. With `job` it
+    is about that job alone.
     """
     topics = _topics(query_text(request, "topics"))
+    if query_text(request, "job"):
+        return _frames(await _of_one_job(request, topics))
     jobs_max = query_number(request, "jobs")
-    last_id = request.headers.get("last-event-id") or query_text(request, "last_id")
-    frames = feed_of(doors_of(request)).read(read_position_untrusted(last_id), topics, jobs_max)
+    last_id = header_text(request, "last-event-id") or query_text(request, "last_id")
+    return _frames(
+        feed_of(doors_of(request)).read(read_position_untrusted(last_id), topics, jobs_max)
+    )
+
+
+async def _of_one_job(request: Request, topics: frozenset[str]) -> AsyncGenerator[bytes, None]:
+    doors, named = doors_of(request), query_text(request, "job")
+    if not topics & ROW_TOPICS:
+        raise bad_request("the feed of one job has the topics jobs and executions alone")
+    if len(named) > MAX_ID_CHARS:
+        raise bad_request(f"job is longer than {MAX_ID_CHARS} characters")
+    job = await find_job(doors, named, query_text(request, "namespace"), attempts=False)
+    return read_job_feed(doors, job.id, topics & ROW_TOPICS)
+
+
+def _frames(frames: AsyncGenerator[bytes, None]) -> Response:
     headers = {"Cache-Control": "no-store"}
     return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 

@@ -20,6 +20,8 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from mesh.edge.http.incoming import Head
+
 if TYPE_CHECKING:
     from mesh.edge.http.connection import Connection
 
@@ -32,22 +34,10 @@ ABNORMAL, SERVER_ERROR, TOO_BIG = 1006, 1011, 1009
 log = logging.getLogger("mesh.edge.http.server")
 
 
-def wants_socket(request: h11.Request) -> bool:
-    """Whether it asks for the change to a WebSocket."""
-    upgrade = connection = b""
-    for name, value in request.headers:
-        if name == b"upgrade":
-            upgrade = value
-        elif name == b"connection":
-            connection += b"," + value
-    tokens = [one.strip() for one in connection.lower().split(b",")]
-    return upgrade.strip().lower() == b"websocket" and b"upgrade" in tokens
-
-
 class SocketExchange:
     """A request for a WebSocket and what follows, as the two channels of an ASGI application."""
 
-    def __init__(self, connection: Connection, request: h11.Request, scope: Scope) -> None:
+    def __init__(self, connection: Connection, request: Head, scope: Scope) -> None:
         self._connection = connection
         self._wire = connection.wire
         self._request = request
@@ -64,9 +54,7 @@ class SocketExchange:
     async def run(self, app: ASGIApp) -> None:
         """Have it answered, to the end of the connection."""
         try:
-            self._socket.initiate_upgrade_connection(
-                list(self._request.headers), self._request.target
-            )
+            self._socket.initiate_upgrade_connection(self._request.headers, self._request.target)
         except (RemoteProtocolError, LocalProtocolError, h11.ProtocolError, ValueError) as error:
             # It reads the Host as a name, and says so in its own way when it cannot.
             await self._connection.refuse(400, f"the request for a WebSocket: {error}")
@@ -82,7 +70,7 @@ class SocketExchange:
             with trio.move_on_after(CLOSE_S):
                 while not self._wire.ended and self._close_code is None:
                     await self._read()
-        elif self._connection.parser.our_state is h11.SEND_RESPONSE:
+        elif not self._connection.answer.begun:
             await self._connection.refuse(500, "this node could not open the WebSocket")
 
     async def receive(self) -> Message:
@@ -146,8 +134,7 @@ class SocketExchange:
             accepted = AcceptConnection(extra_headers=headers)
             await self._write(accepted)
             self._open = True
-            early, _ = self._connection.parser.trailing_data
-            if early:
+            if early := self._connection.requests.unread:
                 await self._take(early)
         elif kind == "websocket.send":
             text = message.get("text")
@@ -164,14 +151,12 @@ class SocketExchange:
 
     async def _send_refusal(self, message: Message) -> None:
         """An HTTP answer in place of the change."""
-        parser = self._connection.parser
         if message["type"] == "websocket.http.response.start":
-            await self._wire.send(self._connection.head(message["status"], message["headers"]))
-            return
-        if body := message.get("body", b""):
-            await self._wire.send(parser.send(h11.Data(data=body)) or b"")
-        if not message.get("more_body", False):
-            await self._wire.send(parser.send(h11.EndOfMessage()) or b"")
+            data = self._connection.head(message["status"], message["headers"])
+        else:
+            more = message.get("more_body", False)
+            data = self._connection.answer.part(message.get("body", b""), more=more)
+        await self._wire.send(data)
 
     async def _close(self, code: int, reason: str) -> None:
         if self._socket.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):

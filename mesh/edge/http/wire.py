@@ -41,19 +41,15 @@ class Wire:
 
     async def receive(self) -> bytes:
         """Some bytes; none at the end."""
-        waited = False
         while True:
+            # Most clients have nothing to say yet, and who always has must not keep others waiting.
+            await trio.lowlevel.wait_readable(self._socket)
             try:
                 data = self._socket.recv(READ_BYTES)
             except BlockingIOError:
-                await trio.lowlevel.wait_readable(self._socket)
-                waited = True
                 continue
             except OSError:
                 data, self.broken = b"", True
-            if not waited:
-                # Who always has more to say must not keep the others waiting.
-                await trio.lowlevel.checkpoint()
             self.ended = not data
             return data
 

@@ -1,4 +1,4 @@
-// Server-sent events by fetch, and the picture of the mesh that they make.
+// Server-sent events by fetch.
 //
 // The browser's own EventSource hides two things that a page on a weak network needs: the comments
 // by which a quiet feed says that it is there, and the status of a refusal.
@@ -6,11 +6,6 @@
 const SILENCE_MS = 25000; // the feed says something every 10 s: two silences mean that nobody is there
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5000;
-const JOBS_KEPT = 2000;
-const FINISHED_EXECUTIONS_KEPT = 2000;
-const EVENTS_KEPT = 100;
-const OVER = new Set(["Succeeded", "Failed", "Refused", "Cancelled"]);
-export const JOB_OVER = new Set(["Completed", "Failed", "Stopped"]);
 
 export class Refusal extends Error {
   constructor(status, document) {
@@ -65,89 +60,92 @@ function takeFrame(frame, take) {
   if (text) take(event, text, id);
 }
 
-// Reads one feed for ever: what breaks is begun again where it was. `told` hears "on", or "off" and why.
-export async function followFeed(path, take, told) {
-  let lastId = "", wait = FIRST_WAIT_MS;
-  for (;;) {
-    let why = null;
-    try {
-      const heard = (event, text, id) => {
-        take(event, JSON.parse(text));
-        lastId = id || lastId;
-        wait = FIRST_WAIT_MS;
-      };
-      await readFeed(path, heard, { lastId, opened: () => told("on") });
-    } catch (error) {
-      why = error;
-      // What was kept may be what it stumbled over: a new picture cannot hurt.
-      if (!(error instanceof Refusal || error.name === "AbortError" || error.name === "TypeError")) lastId = "";
+// Only what is there now: the snapshot that a feed begins with.
+export async function readSnapshot(path, take, signal) {
+  const enough = new AbortController();
+  const stop = () => enough.abort();
+  signal.addEventListener("abort", stop);
+  let complete = false;
+  const heard = (event, text) => {
+    const data = JSON.parse(text);
+    if (!complete) take(data);
+    complete ||= !data.More;
+    if (complete) stop();
+  };
+  try {
+    await readFeed(path, heard, { signal: enough.signal });
+  } catch (error) {
+    if (!complete) throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+// Reads one feed until it is paused: what breaks is begun again where it was. `told` hears "on", or
+// "off" and why.
+export class Follower {
+  constructor(take, told) {
+    this.take = take;
+    this.told = told;
+    this.path = "";
+    this.lastId = "";
+    this.stop = null;
+  }
+
+  get paused() {
+    return this.stop === null;
+  }
+
+  go(path = this.path) {
+    this.pause();
+    if (path !== this.path) this.lastId = "";
+    this.path = path;
+    this.stop = new AbortController();
+    this.follow(this.stop.signal);
+  }
+
+  pause() {
+    this.stop?.abort();
+    this.stop = null;
+  }
+
+  async follow(signal) {
+    let wait = FIRST_WAIT_MS;
+    while (!signal.aborted) {
+      let why = null;
+      try {
+        const heard = (event, text, id) => {
+          if (signal.aborted) return;
+          this.take(event, JSON.parse(text));
+          this.lastId = id || this.lastId;
+          wait = FIRST_WAIT_MS;
+        };
+        await readFeed(this.path, heard, { signal, lastId: this.lastId, opened: () => this.told("on") });
+      } catch (error) {
+        why = error;
+        // What was kept may be what it stumbled over: a new picture cannot hurt.
+        if (!signal.aborted && !(error instanceof Refusal || ["AbortError", "TypeError"].includes(error.name))) this.lastId = "";
+      }
+      if (signal.aborted) return;
+      this.told("off", why);
+      await awake(wait, signal);
+      wait = Math.min(2 * wait, LONGEST_WAIT_MS);
     }
-    told("off", why);
-    await awake(wait);
-    wait = Math.min(2 * wait, LONGEST_WAIT_MS);
   }
 }
 
 // A while, cut short when somebody looks at the page again or the network is back.
-function awake(wait) {
+function awake(wait, signal) {
   return new Promise((done) => {
+    const over = new AbortController();
     const go = () => {
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", go);
-      window.removeEventListener("online", go);
+      over.abort();
       done();
     };
     const timer = setTimeout(go, wait);
-    document.addEventListener("visibilitychange", go);
-    window.addEventListener("online", go);
+    document.addEventListener("visibilitychange", go, { signal: over.signal });
+    window.addEventListener("online", go, { signal: over.signal });
+    signal.addEventListener("abort", go, { signal: over.signal });
   });
-}
-
-const empty = () => ({ mesh: null, nodes: new Map(), jobs: new Map(), executions: new Map(), events: [] });
-
-export class Picture {
-  constructor() {
-    this.shown = empty();
-    this.complete = false;
-    this.coming = null;
-  }
-
-  apply(event, data) {
-    if (event === "snapshot") {
-      if (data.Piece === 1 || !this.coming) this.coming = empty();
-      put(this.coming, data);
-      if (!data.More) {
-        this.shown = this.coming;
-        this.coming = null;
-        this.complete = true;
-      }
-    } else if (event === "changes") {
-      put(this.coming || this.shown, data);
-    }
-    trim(this.shown);
-  }
-}
-
-function put(kept, data) {
-  if (data.Mesh) kept.mesh = data.Mesh;
-  for (const [name, rows] of [["Nodes", kept.nodes], ["Jobs", kept.jobs], ["Executions", kept.executions]]) {
-    for (const row of data[name] || []) rows.set(row.ID, row);
-    for (const id of data.Gone?.[name] || []) rows.delete(id);
-  }
-  kept.events.push(...(data.Events || []));
-  kept.events.splice(0, kept.events.length - EVENTS_KEPT);
-}
-
-// A page that is left open for weeks must not grow: the oldest of what is over goes first.
-function trim(kept) {
-  if (kept.jobs.size > JOBS_KEPT) drop(kept.jobs, JOBS_KEPT, (row) => JOB_OVER.has(row.State));
-  let over = 0;
-  for (const row of kept.executions.values()) over += OVER.has(row.State);
-  const most = kept.executions.size - over + FINISHED_EXECUTIONS_KEPT;
-  if (over > FINISHED_EXECUTIONS_KEPT) drop(kept.executions, most, (row) => OVER.has(row.State));
-}
-
-function drop(rows, most, mayGo) {
-  const old = [...rows.values()].filter(mayGo).sort((one, other) => one.Modified - other.Modified);
-  for (const row of old.slice(0, rows.size - most)) rows.delete(row.ID);
 }

@@ -1,131 +1,151 @@
-// What is shown where: the overview, one job or one node, and the banner that tells of a split.
+// What is shown where: the overview, one job or one node.
 
-import { Picture, Refusal, followFeed } from "./feed.js";
+import { Follower } from "./feed.js";
+import { Picture } from "./picture.js";
+import { Banner } from "./banner.js";
 import { showOverview } from "./overview.js";
 import { leaveJob, showJob } from "./job.js";
 import { showNode } from "./node.js";
-import { $, learnClock, make, now, plural, refreshTimes } from "./parts.js";
+import { listenToKeys } from "./keys.js";
+import { $, learnClock, named, refreshTimes } from "./parts.js";
 
-const WATCH = "/api/v1/mesh/watch?jobs=500";
+const WATCH = "/api/v1/mesh/watch";
+const JOBS_AT_FIRST = 500;
+const JOBS_KEPT_OF_ALL = 50000;
 const TIMES_MS = 5000;
+const DRAW_MS = 200; // between two drawings while much changes: five a second are enough for eyes
+const UNSEEN_MS = 30000; // a page that nobody looks at costs the node nothing after this
 const picture = new Picture();
-let lost = null; // {since, why} while the feed is away
-let split = false; // a split was shown: its end is worth a word
-let together = 0; // when it ended
+const banner = new Banner();
+const follower = new Follower(take, told);
 let wanted = 0;
+let drawn = 0;
+let place = "";
+let overviewTop = 0; // how far down the overview was when it was left
 
 // The token of a link must not stay in the address that is shown, shared and kept.
 if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 
+// --- drawing ---
+
 function draw() {
   wanted = 0;
+  drawn = performance.now();
   drawHead();
-  drawBanner();
-  if (!picture.complete) return;
-  const [, kind, id] = /^#\/(job|node)\/(.+)$/.exec(location.hash) || [];
+  banner.draw(picture.shown);
+  if (!picture.complete || follower.paused) return;
+  const { kind, id } = whereTo(place);
   $("overview").hidden = Boolean(kind);
   $("detail").hidden = !kind;
   if (kind !== "job") leaveJob();
-  if (kind) (kind === "job" ? showJob : showNode)($("detail"), picture.shown, decode(id));
+  if (kind === "job") showJob($("detail"), picture, id);
+  else if (kind === "node") showNode($("detail"), picture.shown, id);
   else showOverview(picture.shown);
 }
 
-function decode(text) {
+function whereTo(hash) {
+  const [, kind, id] = /^#\/(job|node)\/(.+)$/.exec(hash) || [];
+  if (!kind) return {};
   try {
-    return decodeURIComponent(text);
+    return { kind, id: decodeURIComponent(id) };
   } catch {
-    return text;
+    return { kind, id };
   }
 }
 
 function drawSoon() {
-  wanted ||= requestAnimationFrame(draw);
+  wanted ||= setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawn + DRAW_MS - performance.now()));
 }
 
 function drawHead() {
   const { mesh } = picture.shown;
-  $("live").dataset.state = lost ? "off" : picture.complete ? "on" : "wait";
-  $("live-word").textContent = lost ? "not live" : picture.complete ? "live" : "connecting";
+  const [word, kind] = banner.lost ? ["not live", "off"] : follower.paused ? ["paused", "wait"] : picture.complete ? ["live", "on"] : ["connecting", "wait"];
+  $("live").dataset.state = kind;
+  if ($("live-word").textContent !== word) $("live-word").textContent = word;
   if (!mesh) return;
-  document.title = `${mesh.Split ? "split: " : ""}${mesh.Name} · bacalhau-mesh`;
-  $("place").textContent = `as ${mesh.Name} sees it · cluster ${mesh.Cluster.slice(0, 8)} · version ${mesh.Version}`;
+  const { kind: shown, id } = whereTo(place);
+  const job = shown === "job" && picture.shown.jobs.get(id), node = shown === "node" && picture.shown.nodes.get(id);
+  const about = job ? `${named(job)}: ${job.State.toLowerCase()} · ` : node ? `${node.Name} · ` : "";
+  document.title = `${mesh.Split ? "split: " : ""}${about}${mesh.Name} · bacalhau-mesh`;
+  $("place").textContent = `asked ${mesh.Name} · cluster ${mesh.Cluster.slice(0, 8)} · version ${mesh.Version}`;
 }
 
-function drawBanner() {
-  const lines = lost ? lostLines() : splitLines();
-  const box = $("banner");
-  const said = lines.texts.map((parts) => [parts].flat().join("")).join("\n");
-  box.hidden = !said;
-  // Said again only when it changed: a screen reader reads every change aloud.
-  if (box.said === said) return;
-  box.said = said;
-  box.dataset.kind = lines.kind;
-  box.replaceChildren(make("div", "", lines.texts.map(([strong, rest]) => make("p", "", make("strong", "", strong), rest))));
-}
-
-function lostLines() {
-  if (lost.why instanceof Refusal && [401, 403].includes(lost.why.status)) {
-    return { kind: "lost", texts: [["This link is not valid any more.", " Ask for the new one: bacalhau-mesh page prints it on the node."]] };
-  }
-  if (now() - lost.since < 1500) return { kind: "lost", texts: [] };
-  const name = picture.shown.mesh?.Name || "The node";
-  const why = lost.why instanceof Refusal ? ` It says: ${lost.why.message}.` : "";
-  return { kind: "lost", texts: [[`${name} does not answer.`, `${why} What you see is old; this page tries again by itself.`]] };
-}
-
-function splitLines() {
-  const { mesh, executions } = picture.shown;
-  if (!mesh) return { kind: "calm", texts: [] };
-  if (mesh.Split) {
-    split = true;
-    const away = new Set(mesh.Unreachable.map((one) => one.ID));
-    const live = [...executions.values()].filter((one) => ["Assigned", "Accepted", "Preparing", "Running", "Publishing"].includes(one.State));
-    const there = live.filter((one) => away.has(one.NodeID)).length;
-    const names = mesh.Unreachable.map((one) => one.Name).join(", ");
-    return { kind: "split", texts: [
-      ["The mesh is split.", ` ${mesh.Name} cannot hear ${names}. Both sides go on working.`],
-      ["", `On our side: ${plural(mesh.Reachable, "node")} of ${mesh.Members}, ${plural(live.length - there, "execution")} at work. Asked of the other side, without word: ${there}.`],
-    ] };
-  }
-  if (split) {
-    split = false;
-    together = now();
-  }
-  if (!together || now() - together > 600000) return { kind: "calm", texts: [] };
-  const twice = mesh.Duplicates ? ` ${plural(mesh.Duplicates, "result")} came twice: one of each was accepted, and the other kept.` : "";
-  const open = mesh.Provisional ? ` ${plural(mesh.Provisional, "finished job")} still to be confirmed by every member.` : " Every finished job is settled.";
-  return { kind: "calm", texts: [["The mesh is whole again.", twice + open]] };
-}
+// --- the feed ---
 
 function told(word, why) {
-  if (word === "on") lost = null;
-  else lost = { since: lost?.since ?? now(), why };
+  banner.told(word, why);
   drawSoon();
 }
 
 function take(event, data) {
   learnClock(data.Mesh?.Time);
+  const version = picture.shown.mesh?.Version;
   picture.apply(event, data);
+  // A node that was updated has a page that fits it.
+  if (event === "snapshot" && version && picture.shown.mesh.Version !== version) location.reload();
   drawSoon();
 }
 
-let place = location.hash;
-window.addEventListener("hashchange", () => {
-  if (location.hash === "#main") {
-    history.replaceState(null, "", place || "#/");
-    $("main").focus();
-    return;
-  }
+let unseen = 0;
+function pause() {
+  follower.pause();
+  leaveJob();
+  drawHead();
+}
+function goOn() {
+  clearTimeout(unseen);
+  if (follower.paused) follower.go();
+  drawSoon();
+}
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) unseen = setTimeout(pause, UNSEEN_MS);
+  else goOn();
+});
+// A browser that keeps the page for its way back keeps its connections open, and has only six.
+window.addEventListener("pagehide", pause);
+window.addEventListener("pageshow", goOn);
+document.addEventListener("draw", drawSoon);
+document.addEventListener("all-jobs", () => {
+  picture.jobsKept = JOBS_KEPT_OF_ALL;
+  follower.go(WATCH);
+});
+
+// --- ways through the page ---
+
+function arrive() {
+  const before = place;
+  if (!whereTo(before).kind) overviewTop = window.scrollY;
   place = location.hash;
   draw();
-  window.scrollTo(0, 0);
+  const to = whereTo(place), from = whereTo(before);
+  const row = !to.kind && from.kind && document.querySelector(`#overview tr[data-id="${CSS.escape(from.id)}"] a`);
+  window.scrollTo(0, to.kind ? 0 : overviewTop);
+  (row || $("main")).focus({ preventScroll: true });
+}
+
+window.addEventListener("hashchange", arrive);
+// Its own way would change the address, which says what is shown.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $("main").focus();
+});
+$("banner-close").addEventListener("click", () => {
+  banner.close();
+  draw();
   $("main").focus({ preventScroll: true });
+});
+listenToKeys({
+  back: () => {
+    if (banner.close()) draw();
+    else if (whereTo(place).kind) location.hash = "#/";
+  },
 });
 setInterval(() => {
   refreshTimes();
-  drawHead();
-  drawBanner();
+  drawSoon();
 }, TIMES_MS);
-setInterval(() => lost && drawBanner(), 1000);
+setInterval(() => banner.lost && drawSoon(), 1000);
+place = location.hash;
+follower.path = `${WATCH}?jobs=${JOBS_AT_FIRST}`;
 draw();
-followFeed(WATCH, take, told);
+goOn();

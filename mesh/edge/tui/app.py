@@ -71,6 +71,8 @@ class TopApp(App[None]):
         self.look = Look(_now_ms(), exact)
         self.lost: Lost | None = None
         self.healed_ms = 0
+        self.failure: Exception | None = None
+        """A mistake of ours that has ended the app."""
         self.said = ("", "")
         """A sentence for the line at the bottom, and its style."""
         self._said_s = 0.0
@@ -112,6 +114,12 @@ class TopApp(App[None]):
 
     def _end_by_signal(self, number: int) -> None:
         self.exit(return_code=ENDED_BY_SIGNAL + number)
+
+    def _fatal_error(self) -> None:
+        """Textual's, for any error that nobody caught: the screen is given back, and who started
+        the app tells of it."""
+        self.failure = self._exception
+        self._close_messages_no_wait()
 
     # News.
 

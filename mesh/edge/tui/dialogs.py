@@ -47,7 +47,7 @@ class Question(ModalScreen[bool]):
         inner = width - 4
         rows: list[Line] = [[(self._title, "bold")], []]
         rows += [[(one, "")] for one in wrap_line(self._text, inner)]
-        rows += [[], keys_line((("y", self._yes), ("n", "leave it")))]
+        rows += [[], keys_line((("y", self._yes), ("n", "leave it")), inner)]
         lines: list[Line] = [[("┌" + "─" * (width - 2) + "┐", "")]]
         for row in rows:
             used = sum(text_width(text) for text, _ in row)

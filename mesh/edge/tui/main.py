@@ -81,7 +81,8 @@ class MainPage(Page):
         """The names of the tabs, and the table that is shown."""
         picture, table = self.top_app.picture, self.table()
         words = " ".join(table.rows.words)
-        self.put("tabs", [tabs_line(self.tab, tab_counts(picture), words)])
+        width = self.app.size.width
+        self.put("tabs", [tabs_line(self.tab, tab_counts(picture), words, width)])
         table.choose_columns(columns_of(self.tab, picture, exact=self.top_app.exact))
         ids = None if changed is None else changed.get(self.tab, set())
         if ids is None or (self.tab == "events" and ids):
@@ -93,7 +94,8 @@ class MainPage(Page):
 
     def on_tabs_bar_picked(self, message: TabsBar.Picked) -> None:
         """A click on the name of a table."""
-        if name := tab_at(message.x, tab_counts(self.top_app.picture)):
+        counts = tab_counts(self.top_app.picture)
+        if name := tab_at(message.x, counts, self.app.size.width):
             self.choose_tab(name)
 
     def on_rows_table_moved(self, message: RowsTable.Moved) -> None:
@@ -227,7 +229,7 @@ class MainPage(Page):
         if self.typing is not None:
             return [(" filter: ", "key"), (f" {self.typing}", "bold"), ("▏", ""),
                     ("   Enter keeps it, Esc ends it", "dim")]  # fmt: skip
-        return keys_line((*ACTIONS[self.tab], *COMMON))
+        return keys_line((*ACTIONS[self.tab], *COMMON), self.app.size.width)
 
     def about_line(self) -> Line:
         """The row under the cursor, at full length."""

@@ -88,7 +88,7 @@ class Page(Screen[None]):
 
     def hints_line(self) -> Line:
         """Keys and what they do."""
-        return keys_line(self.keys)
+        return keys_line(self.keys, self.app.size.width)
 
     def on_mount(self) -> None:
         """Draw once there is room."""

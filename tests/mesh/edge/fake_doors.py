@@ -37,8 +37,9 @@ from mesh.member.commands import (
     Submitted,
     TellStory,
 )
+from mesh.member.events import Changed
 from mesh.member.story import StoryItem
-from mesh.member.watched import Outline, ReadOutline, Tally, WatchCommand, Watched
+from mesh.member.watched import Outline, ReadOutline, Tally, WatchCommand, Watched, WatchedJob
 from mesh.node.doors import BlobUnavailable, Doors, NodeStatus
 from scheduler.errors import SpecError
 from scheduler.ids import AttemptId, Digest, Dot, JobId, NodeId, named_job_id, random_job_id
@@ -201,6 +202,19 @@ def node_detail(node: NodeId, name: str, **changes: Any) -> NodeDetail:
     return dataclasses.replace(detail, **changes)
 
 
+def watched_job(job: JobReading) -> WatchedJob:
+    spec = job.spec
+    return WatchedJob(
+        reading=job,
+        type="batch",
+        count=1 if spec is None else spec.count,
+        priority=0,
+        where=tuple(one.node_name for one in job.attempts),
+        owner_name="here",
+        duplicates=0,
+    )
+
+
 class FakeDoors(Doors):
     """Jobs in a dictionary; `change` is news about one."""
 
@@ -212,7 +226,10 @@ class FakeDoors(Doors):
         self.stops: list[StopJob] = []
         self.remote: dict[Digest, bytes] = {}
         self.logs: list[tuple[Sequence[tuple[int, bytes]], int, bool]] = []
-        self.nodes = (node_detail(HERE, "here"), node_detail(THERE, "there"))
+        self.nodes: tuple[NodeDetail, ...] = (
+            node_detail(HERE, "here"),
+            node_detail(THERE, "there"),
+        )
         self.log_questions: list[tuple[AttemptId, int, int]] = []
         self.away: set[AttemptId] = set()
         """Attempts whose node cannot be reached."""
@@ -220,12 +237,12 @@ class FakeDoors(Doors):
         self.intents: list[SetIntent] = []
         self.cuts: list[list[NodeId]] = []
         self.cut_off = None
-        self.feed = self.on_change = None
+        self.feed = None
+        self.listeners = []
         self.broken = False
         self.outcome: Callable[[JobReading], JobReading] = lambda job: job
         """What becomes of a job the moment it is submitted."""
         self._changed = trio.Event()
-        self._unwatched = trio.Event()
         self.waiting = 0
         """Those who wait for news of a job."""
         self._random = Random(1)
@@ -244,13 +261,21 @@ class FakeDoors(Doors):
         self.jobs[job.id] = job
         self._changed.set()
         self._changed = trio.Event()
+        for tell in tuple(self.listeners):
+            tell(Changed((job.id,), (), tuple(one.id for one in job.attempts)))
 
     async def read_watched(self, command: WatchCommand) -> Outline | Watched | Problem:
         await trio.lowlevel.checkpoint()
+        of_job = command.of_job
+        jobs = [one for one in self.jobs.values() if of_job in (None, one.id)]
+        attempts = [one for job in jobs for one in job.attempts]
         if isinstance(command, ReadOutline):
-            return Outline((), ())
-        nodes = self.nodes if command.nodes is None else ()
-        return Watched(1, (), (), nodes, (), 0, Tally({}, 0, 0))
+            return Outline(tuple(one.id for one in jobs), tuple(one.id for one in attempts))
+        wanted = command.nodes
+        nodes = tuple(one for one in self.nodes if wanted is None or one.reading.node in wanted)
+        shown = tuple(watched_job(one) for one in jobs if one.id in command.jobs)
+        found = tuple(one for one in attempts if one.id in command.attempts)
+        return Watched(1, shown, found, nodes, (), 0, Tally({}, 0, 0))
 
     async def ask(self, command: Command) -> Reply:
         await trio.lowlevel.checkpoint()
@@ -308,7 +333,7 @@ class FakeDoors(Doors):
     def _submit(self, command: SubmitJob) -> Reply:
         self.submits.append(command)
         try:
-            spec = command.spec or parse_job_untrusted(command.document)
+            spec = command.parsed[0] if command.parsed else parse_job_untrusted(command.document)
         except SpecError as error:
             return Problem("ValidationError", str(error), component="APIServer")
         if command.key in self.keys:
@@ -342,14 +367,11 @@ class FakeDoors(Doors):
                 await self._changed.wait()
         finally:
             self.waiting -= 1
-            if not self.waiting:
-                self._unwatched.set()
-                self._unwatched = trio.Event()
 
     async def nobody_waits(self) -> None:
         """Returns once no feed waits for news any more."""
-        while self.waiting:
-            await self._unwatched.wait()
+        while self.waiting or self.listeners:  # noqa: ASYNC110
+            await trio.sleep(0.001)
 
     def keep(self, content: bytes) -> Digest:
         digest = Digest(hashlib.sha256(content).hexdigest())

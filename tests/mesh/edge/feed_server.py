@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from mesh.edge.feed_reader import Picture
 
@@ -46,6 +46,10 @@ class FeedServer:
         self.answers: dict[tuple[str, str], Any] = {}
         """(method, path) -> the document of the answer, or the frames of a feed in a list of
         bytes; a tuple of status and document for a refusal."""
+        self.files: dict[str, tuple[Mapping[str, str], bytes]] = {}
+        """Path -> headers and bytes of a file."""
+        self.of_job: dict[str, Any] = {}
+        """Job -> the snapshot of a feed of that job alone."""
         self.asked: list[tuple[str, str, Any]] = []
         self.last_ids: list[str] = []
         self._readers: list[queue.SimpleQueue[bytes | None]] = []
@@ -93,15 +97,23 @@ def _encoded(number: int, frame: Frame) -> bytes:
     return f"id: 1-{number}\nevent: {frame['event']}\ndata: {text}\n\n".encode()
 
 
+def _snapshot(data: Any) -> Frame:
+    return {"event": "snapshot", "data": data}
+
+
 def _handler(feed: FeedServer) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             """Nothing is printed."""
 
         def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            if path == "/api/v1/mesh/watch":
+            path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+            if path == "/api/v1/mesh/watch" and "job" in query:
+                self._feed_of(query["job"][0])
+            elif path == "/api/v1/mesh/watch":
                 self._feed()
+            elif path in feed.files:
+                self._file(*feed.files[path])
             else:
                 self._answer("GET", path)
 
@@ -122,6 +134,20 @@ def _handler(feed: FeedServer) -> type[http.server.BaseHTTPRequestHandler]:
                     self.wfile.write(encoded)
             except OSError:
                 pass
+
+        def _feed_of(self, job: str) -> None:
+            missing = (404, {"Message": f"no job {job}"})
+            known = feed.of_job.get(job)
+            frames = missing if known is None else [_encoded(1, _snapshot(known))]
+            feed.answers["GET", self.path] = frames
+            self._answer("GET", self.path)
+
+        def _file(self, headers: Mapping[str, str], content: bytes) -> None:
+            self.send_response(200)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
 
         def _answer(self, method: str, path: str) -> None:
             length = int(self.headers.get("Content-Length", 0))

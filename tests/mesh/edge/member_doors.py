@@ -60,8 +60,9 @@ class MemberDoors(FakeDoors):
         """Wake those who wait for a job: they look whether it is theirs; and the feed."""
         effects, self._seen = self.stage.performed[self._seen :], len(self.stage.performed)
         for name, effect in effects:
-            if name == "a" and isinstance(effect, Changed) and self.on_change is not None:
-                self.on_change(effect)
+            if name == "a" and isinstance(effect, Changed):
+                for tell in tuple(self.listeners):
+                    tell(effect)
         self._changed.set()
         self._changed = trio.Event()
 

@@ -134,3 +134,12 @@ def test_any_text_is_a_position_or_none(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "-", "1", "g-1", "1-", "1--1", "1-x", "1-1 ", "F-1"])
 def test_no_position(text: str) -> None:
     assert read_position_untrusted(text) is None
+
+
+def test_what_came_since_a_position() -> None:
+    ring = Ring(1)
+    for number in range(3):
+        ring.add(parts(Jobs=[number]))
+    rows = [one.rows["Jobs"] for one in ring.since(Position(1, 1))]
+    assert rows == [b"[1]", b"[2]"]
+    assert ring.since(ring.position) == []

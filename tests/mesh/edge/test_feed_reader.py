@@ -93,3 +93,13 @@ def test_fixtures_are_what_a_feed_sends() -> None:
     }
     for path in FIXTURES.glob("*.json"):
         assert {one["event"] for one in json.loads(path.read_text())} == {"snapshot", "changes"}
+
+
+def test_an_event_that_the_snapshot_had_already_is_there_once() -> None:
+    picture = Picture()
+    picture.apply("snapshot", snapshot(1, more=True, Events=[{"Seq": 1}, {"Seq": 2}]))
+    picture.apply("snapshot", snapshot(2, more=False, Events=[{"Seq": 2}, {"Seq": 3}]))
+    picture.apply("changes", {"Events": [{"Seq": 3}, {"Seq": 4}]})
+    assert [one["Seq"] for one in picture.events] == [1, 2, 3, 4]
+    picture.apply("snapshot", snapshot(1, more=False, Events=[{"Seq": 1}]))
+    assert [one["Seq"] for one in picture.events] == [1], "a new start of the node counts anew"

@@ -78,42 +78,6 @@ def execution(**changes: Any) -> documents.Document:
     return documents.execution_document(attempt, namespace="default", base_url="")
 
 
-@pytest.mark.parametrize(
-    ("observation", "line"),
-    [
-        (
-            Observation(AttemptState.ASSIGNED),
-            "e-00000000 assigned on there: Score: locality +50, fit +20.",
-        ),
-        (Observation(AttemptState.RUNNING), "e-00000000 running on there"),
-        (
-            Observation(AttemptState.FAILED, message="It broke\x07."),
-            "e-00000000 failed on there: It broke\\x07.",
-        ),
-        (
-            Observation(AttemptState.SUCCEEDED, exit_code=0, elapsed_ms=12),
-            "e-00000000 completed on there in 12 ms, exit code 0",
-        ),
-    ],
-)
-def test_execution_lines(observation: Observation, line: str) -> None:
-    assert render.execution_line(execution(observation=observation)) == line
-
-
-def test_progress_tells_what_is_new() -> None:
-    job = finished(job_reading())
-    change = documents.change_document(job, job.attempts)
-    new = render.progress_lines(change, {})
-    assert list(new) == [job.attempts[0].id]
-    assert render.progress_lines(change, new) == {}
-
-
-def test_progress_says_why_a_job_waits() -> None:
-    job = job_reading(message="1 slot waits: 2 nodes have no room")
-    [line] = render.progress_lines(documents.change_document(job, ()), {}).values()
-    assert line == "pending: 1 slot waits: 2 nodes have no room"
-
-
 @pytest.mark.parametrize(("settled", "word"), [(True, "(settled)"), (False, "(provisional)")])
 def test_describe(settled: bool, word: str) -> None:
     job = finished(job_reading(settled=settled))
@@ -139,11 +103,6 @@ def test_of_several_results_of_one_part_one_counts() -> None:
     assert "accepted" not in render.execution_table(pair[:1]).text(1000)
 
 
-def test_a_retry_is_told_as_such() -> None:
-    line = render.execution_line(execution(number=2))
-    assert line == "e-00000000 running on there (attempt 2)"
-
-
 def test_times_and_ids_are_short_for_people_and_whole_when_wide() -> None:
     document = documents.job_document(job_reading())
     created_ms = document["CreateTime"] // 1_000_000
@@ -151,3 +110,78 @@ def test_times_and_ids_are_short_for_people_and_whole_when_wide() -> None:
     whole = render.job_table([document]).rows[0]
     assert short[:2] == ("3 min ago", document["ID"][:10])
     assert whole[:2] == (render.show_time(document["CreateTime"]), document["ID"])
+
+
+@pytest.mark.parametrize(
+    ("width", "headers"),
+    [
+        (60, "A     LONG  MIDDLE  LAST"),
+        (32, "A     LONG  MIDDLE  LAST"),
+        (31, "A     MIDDLE  LAST"),
+        (26, "A     MIDDLE  LAST"),
+        (25, "A     LAST"),
+        (10, "A     LAST"),
+    ],
+)
+def test_columns_are_spared_one_by_one_where_the_width_is_not_enough(
+    width: int, headers: str
+) -> None:
+    table = render.Table(
+        ("A", "LONG", "MIDDLE", "LAST"),
+        [("aaaa", "long", "middle", "l" * 40)],
+        spared=("LONG", "MIDDLE"),
+    )
+    lines = table.text(width).splitlines()
+    assert lines[0] == headers
+    assert len(lines[1]) <= max(width, len("aaaa  ") + render.MIN_LAST_COLUMN)
+
+
+def placed(index: int, attempt: int) -> dict[str, Any]:
+    return {
+        "ExecutionID": f"e-{index}{attempt}",
+        "Index": index,
+        "Attempt": attempt,
+        "NodeName": "north",
+        "Because": "north can start it at once.",
+        "Score": 786,
+        "Why": "Score: fit +515, spread +136.",
+        "NextBest": [{"NodeName": "south", "Score": 700}],
+        "Refusals": {"image_unavailable": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("placements", "heads"),
+    [
+        ([placed(0, 1)], ["e-01 went"]),
+        ([placed(0, 1), placed(0, 2)], ["e-01 went", "e-02 (attempt 2) went"]),
+        (
+            [placed(0, 1), placed(1, 1), placed(1, 2)],
+            ["e-01 (part 0) went", "e-11 (part 1) went", "e-12 (part 1, attempt 2) went"],
+        ),
+    ],
+)
+def test_why_a_job_is_where_it_is(placements: list[dict[str, Any]], heads: list[str]) -> None:
+    nodes = [
+        {"NodeName": name, "Score": score, "Sentence": f"{name} can take it."}
+        for name, score in (("east", 3), ("west", 0), ("south", 9), ("north", 3))
+    ]
+    text = render.explain_text(
+        {
+            "JobID": "j-1",
+            "State": {"StateType": "Running"},
+            "Waiting": "",
+            "Placements": placements,
+            "Nodes": nodes,
+        }
+    )
+    lines = text.splitlines()
+    assert lines[0] == "j-1 is Running."
+    tail = " to north, because north can start it at once."
+    assert [one for one in lines if one.startswith("e-")] == [f"{one}{tail}" for one in heads]
+    assert lines[2:5] == [
+        "    786 points: fit +515, spread +136.",
+        "    next best: south with 700 points",
+        "    2 nodes would not take it: image unavailable",
+    ]
+    assert [one.split()[0] for one in lines[-4:]] == ["south", "east", "north", "west"]

@@ -22,7 +22,7 @@ from mesh.edge.render_columns import (
 LOOK = Look(1)
 
 
-def column(title: str, least: int, most: int = 0, need: int = 1, **more: Any) -> Column:
+def column(title: str, least: int, most: int = 0, need: int = 0, **more: Any) -> Column:
     def cell(row: Any, _: Look) -> tuple[str, str]:
         return row[title], ""
 
@@ -50,6 +50,12 @@ COLUMNS = (
 )
 def test_columns_that_fit(width: int, shown: list[tuple[str, int]]) -> None:
     assert [(one.title, wide) for one, wide in lay_out(COLUMNS, width)] == shown
+
+
+@pytest.mark.parametrize(("width", "shown"), [(20, 12), (15, 10), (11, 6), (10, 5), (9, 0), (4, 0)])
+def test_a_column_that_shrinks_before_it_goes(width: int, shown: int) -> None:
+    columns = (column("A", 4), column("B", 10, 12, need=1, tight=5))
+    assert {one.title: wide for one, wide in lay_out(columns, width)}.get("B", 0) == shown
 
 
 def test_head_and_row_have_the_same_width() -> None:

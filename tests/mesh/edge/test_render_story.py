@@ -57,6 +57,32 @@ def test_long_sentences_go_on_below_themselves_and_control_characters_never_reac
     assert lines[2].startswith(" " * 17)
 
 
+def test_the_name_of_a_node_keeps_its_capital() -> None:
+    text = story_text(story(item("e-1 goes to East", "East can start it at once.")), 200)
+    assert text.endswith("e-1 goes to East, because East can start it at once.")
+
+
+def test_why_it_waits_now_is_the_last_line() -> None:
+    waits = story(item("north took the job copy"), state="Queued")
+    waits["State"]["Message"] = "1 part waits: east has no room now."
+    assert story_text(waits, 80).splitlines()[-1] == "Now 1 part waits: east has no room now."
+
+
+def test_where_there_is_little_room_the_text_stands_below_its_time() -> None:
+    text = story_text(
+        story(item("north took the job copy"), item("e-1 goes to the east", "word " * 9, depth=1)),
+        40,
+    )
+    assert text.splitlines()[1:] == [
+        "+0.000 s  north",
+        "  took the job copy.",
+        "+0.000 s  north",
+        "    e-1 goes to the east, because word",
+        "      word word word word word word word",
+        "      word.",
+    ]
+
+
 def test_exact_times_and_whole_ids() -> None:
     text = story_text(story(item("north took it", after_ms=7)), 200, wide=True)
     assert text.splitlines()[0].startswith("j-0123456789abcdef (copy)")

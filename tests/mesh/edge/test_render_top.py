@@ -6,10 +6,12 @@ import pytest
 
 from mesh.edge.feed_reader import Picture
 from mesh.edge.render import text_width
-from mesh.edge.render_columns import Look
+from mesh.edge.render_columns import GAP, Look, lay_out
 from mesh.edge.render_top import (
     HEALED_SHOWN_MS,
+    TABS,
     banner_lines,
+    columns_of,
     frame,
     header_lines,
     healed_lines,
@@ -21,15 +23,14 @@ from tests.mesh.edge.pictures import look_at, picture_of, texts
 STATES = ("calm", "split", "healed")
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("width", [40, 47, 60, 80, 200])
 @pytest.mark.parametrize("name", STATES)
 def test_no_line_is_wider_than_the_screen(name: str, width: int) -> None:
     picture = picture_of(name)
     look = look_at(picture)
     assert picture.mesh is not None
     lines = header_lines(picture.mesh, look, width) + banner_lines(picture, look, width)
-    if width >= 80:
-        lines += frame(picture, look, width)
+    lines += frame(picture, look, width)
     assert [line for line in lines if sum(text_width(text) for text, _ in line) > width] == []
 
 
@@ -40,6 +41,37 @@ def test_header() -> None:
         "bacalhau-mesh 2e7d2c03 · asked bridge · 5 of 5 nodes heard          09:46:43 UTC",
         "▶ 4 running … 2 queued ✗ 1 failed ■ 1 stopped ✓ 4 completed · 1 provisional",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (71, "bacalhau-mesh 2e7d2c03 · asked bridge · 5 of 5 nodes heard 09:46:43 UTC"),
+        (62, "bacalhau-mesh · asked bridge · 5 of 5 nodes heard 09:46:43 UTC"),
+        (50, "asked bridge · 5 of 5 nodes heard    09:46:43 UTC"),
+        (40, "bridge · 5 of 5 heard           09:46:43"),
+        (24, "5 of 5 heard    09:46:43"),
+    ],
+)
+def test_header_says_less_where_there_is_little_room(width: int, line: str) -> None:
+    picture = picture_of("calm")
+    assert picture.mesh is not None
+    first, _ = texts(header_lines(picture.mesh, look_at(picture), width))
+    assert len(first) == width
+    assert first.split() == line.split()
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_columns_give_way_one_by_one_down_to_40(tab: str) -> None:
+    columns = columns_of(tab, picture_of("healed"))
+    fewer: set[str] = set()
+    for width in range(200, 39, -1):
+        layout = lay_out(columns, width)
+        assert sum(wide + GAP for _, wide in layout) - GAP <= width
+        shown = {one.title for one, _ in layout}
+        assert not fewer & shown, "what gave way stays away"
+        fewer |= {one.title for one in columns} - shown
+    assert len(shown) >= 3
 
 
 def test_split_banner() -> None:

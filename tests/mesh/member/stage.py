@@ -110,6 +110,8 @@ class Stage:
         self.flushing = True
         self.running: dict[str, set[str]] = {name: set() for name in names}
         self.hold_runs = False
+        self.refusal: EngineEnded | None = None
+        """What every engine answers instead of beginning."""
         """While true, programs start and do not end."""
         self.exit_code = 0
         self._mail: deque[tuple[str, MemberEvent]] = deque()
@@ -270,6 +272,8 @@ class Stage:
         match effect:
             case PrepareInputs():
                 self.tell(name, AttemptReported(attempt, InputsReady()))
+            case RunEngine() if self.refusal is not None:
+                self.tell(name, AttemptReported(attempt, self.refusal))
             case RunEngine():
                 self.running[name].add(attempt)
                 self.tell(name, AttemptReported(attempt, EngineStarted()))

@@ -71,7 +71,7 @@ def test_a_program_that_fails_and_a_stop() -> None:
     told = read(stage, "a").happenings
     failed = [one for one in told if one.level == "error"]
     assert failed
-    assert "failed on a with exit code 3" in failed[0].sentence
+    assert "failed on a: Exited with code 3 after " in failed[0].sentence
     stage.exit_code, stage.hold_runs = 0, True
     submit(stage, "a", Name="two")
     stage.advance(0.1)
@@ -90,7 +90,7 @@ def test_a_job_that_waits_says_why_once() -> None:
     stage.advance(5.0)
     waits = [one for one in happened(stage, "a") if " waits: " in one]
     assert len(waits) == 1
-    assert "too small for the request" in waits[0]
+    assert "a is too small for the job" in waits[0]
 
 
 def test_a_peer_comes_goes_and_comes_back_and_the_split_with_it() -> None:
@@ -138,6 +138,41 @@ def test_both_sides_of_a_split_finish_a_part_and_one_result_is_a_duplicate() -> 
         assert sum("its result is accepted" in one for one in told) == 2, told
         assert any("it is a duplicate, the result of" in one for one in told), told
         assert read(stage, at).tally.duplicates == 1
+        (settled,) = [one for one in told if " is settled: " in one]
+        assert settled == (
+            "Job one is settled: both members have confirmed that it completed; one result of each "
+            "of its 2 parts is accepted, one more is a duplicate."
+        )
+
+
+def test_a_job_settles_once_and_says_what_counts() -> None:
+    stage = pair()
+    submit(stage, "a")
+    stage.advance(20.0)
+    for at in ("a", "b"):
+        (settled,) = [one for one in happened(stage, at) if " is settled: " in one]
+        assert settled.startswith(
+            "Job one is settled: both members have confirmed that it completed; the result of e-"
+        )
+        assert settled.endswith(" is accepted.")
+
+
+def test_a_member_alone_settles_by_itself() -> None:
+    stage = Stage("a")
+    submit(stage, "a")
+    stage.advance(6.0)
+    told = happened(stage, "a")[-1]
+    assert told.startswith("Job one is settled: this node is the only member; the result of e-")
+
+
+def test_what_settles_again_after_a_start_is_no_news() -> None:
+    stage = Stage("a")
+    submit(stage, "a")
+    stage.advance(6.0)
+    stage.kill("a")
+    stage.boot("a")
+    stage.advance(6.0)
+    assert happened(stage, "a") == ["a started."]
 
 
 def test_one_name_submitted_on_two_sides() -> None:

@@ -17,6 +17,7 @@ ENOUGH: dict[Word, Any] = {
     Word.BACK: (50_000, False),
     Word.LOST: (0, True),
     Word.INTENT: ("draining", "a new fan.", "n-x"),
+    Word.WORKS_AGAIN: ("", "", "n-x"),
     Word.SPLIT: (3, tuple("abcdefg")),
     Word.HEALED: (5, 61_000),
     Word.SUBMITTED: DOT,
@@ -25,12 +26,13 @@ ENOUGH: dict[Word, Any] = {
     Word.STOP_ASKED: "enough",
     Word.ENDED: (JobState.FAILED, 20_000, "It broke"),
     Word.DUPLICATE: 2,
+    Word.SETTLED: (JobState.STOPPED, 3, DOT),
     Word.PLACED: 1,
     Word.ATTEMPT_STOP_ASKED: "withdrawn",
     Word.SUCCEEDED: (0, "", ""),
     Word.FAILED: (2, "exit_code", ""),
     Word.REFUSED: (None, "capacity", "It is busy."),
-    Word.CANCELLED: (None, "", ""),
+    Word.CANCELLED: (None, "drained", "Stopped: drained."),
 }
 
 
@@ -59,6 +61,15 @@ def test_each_word_makes_one_whole_sentence(word: Word) -> None:
             "Work goes on here with what is here.",
         ),
         (Word.ENDED, "Job j-01234567 failed after 20 s: It broke."),
+        (
+            Word.CANCELLED,
+            "Execution e-01234567 of j-01234567 stopped on a: Its node was drained; the work is "
+            "placed elsewhere.",
+        ),
+        (
+            Word.SETTLED,
+            "Job j-01234567 is settled: all 3 members have confirmed that it stopped.",
+        ),
         (
             Word.FAILED,
             "Execution e-01234567 of j-01234567 failed on a with exit code 2: exit code.",

@@ -154,6 +154,7 @@ def test_a_drain_costs_no_retry() -> None:
     for _ in range(3):
         other = "b" if here == "a" else "a"
         say(stage, "a", here, "draining")
+        stage.advance(0.1)
         assert read(stage, "a").attempts[-1].node_name == other
         assert read(stage, "a").state is JobState.RUNNING
         say(stage, "a", here, "")

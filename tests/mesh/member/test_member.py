@@ -6,9 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from mesh.gossip.events import PeerState
-from mesh.member.commands import GetJob, JobReading, ListNodes, SubmitJob, Submitted
+from mesh.gossip.events import PeerState, Send
+from mesh.gossip.messages import Blobs, Envelopes, decode_untrusted
+from mesh.member.commands import GetJob, JobReading, ListJobs, ListNodes, SubmitJob, Submitted
 from mesh.member.events import Changed, Persist
+from mesh.member.member import TELL_WAIT_S
 from scheduler.jobs import JobState
 from tests.mesh.member.stage import Stage, scripted_job
 
@@ -92,7 +94,7 @@ def test_at_most_one_flush_is_out_and_the_next_takes_all_that_gathered() -> None
     from mesh.member.events import CommandReceived
 
     for token in range(1000, 1020):
-        stage.tell("a", CommandReceived(token, SubmitJob(scripted_job())))
+        stage.tell("a", CommandReceived(token, SubmitJob(scripted_job(Priority=token))))
     stage.settle()
     flushes = [one for _, one in stage.performed if isinstance(one, Persist)]
     assert not stage.answers
@@ -113,6 +115,48 @@ def test_a_job_that_ends_at_once_costs_two_flushes() -> None:
     before = len([one for _, one in stage.performed if isinstance(one, Persist)])
     stage.ask("a", SubmitJob(scripted_job()))
     assert len([one for _, one in stage.performed if isinstance(one, Persist)]) == before + 2
+
+
+def owner_elsewhere() -> Stage:
+    """`b` takes jobs and runs none: `a` runs them all."""
+    stage = Stage("a", "b", roles={"b": ("submit", "orchestrate")})
+    stage.connect("a", "b")
+    stage.ask("b", SubmitJob(scripted_job()))
+    stage.performed.clear()
+    return stage
+
+
+def test_a_job_that_ends_at_once_is_told_to_its_owner_in_one_message() -> None:
+    stage = owner_elsewhere()
+    stage.ask("b", SubmitJob(scripted_job()))
+    sent = [one.data for name, one in stage.performed if name == "a" and isinstance(one, Send)]
+    assert [type(decode_untrusted(data)) for data in sent].count(Envelopes) == 1
+
+
+def test_that_an_attempt_was_accepted_is_told_in_a_moment_if_nothing_follows() -> None:
+    stage = owner_elsewhere()
+    stage.hold_runs = True
+    stage.ask("b", SubmitJob(scripted_job(Name="one")))
+    (attempt,) = reading(stage, "b", "one").attempts
+    assert attempt.observation.state.name == "ASSIGNED"
+    stage.advance(TELL_WAIT_S)
+    (attempt,) = reading(stage, "b", "one").attempts
+    assert attempt.observation.state.name == "RUNNING"
+
+
+def test_a_spec_that_was_pushed_is_not_pushed_with_the_next_job_of_it() -> None:
+    stage = Stage("a", "b")
+    stage.connect("a", "b")
+
+    def pushed() -> list[Blobs]:
+        stage.performed.clear()
+        stage.ask("a", SubmitJob(scripted_job()))
+        sent = [decode_untrusted(one.data) for _, one in stage.performed if isinstance(one, Send)]
+        return [one for one in sent if isinstance(one, Blobs)]
+
+    assert pushed()
+    assert not pushed()
+    assert len(stage.ask("b", ListJobs()).jobs) == 2
 
 
 def test_steps_of_a_longer_job_are_on_disk_soon() -> None:

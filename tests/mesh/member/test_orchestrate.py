@@ -6,6 +6,7 @@ import pytest
 
 from mesh.member.commands import GetJob, JobReading, SubmitJob
 from mesh.member.events import CapacityMeasured
+from runtime.attempt import EngineEnded
 from scheduler.jobs import AttemptState, JobState, Resources
 from tests.mesh.member.stage import CAPACITY, Stage, scripted_job
 
@@ -63,6 +64,19 @@ def test_a_higher_priority_goes_first_among_those_that_wait() -> None:
     job = member.facts.view.job_by_name("default", "urgent")
     assert job is not None
     assert member.orchestrate.queue_position(job.id) == 1
+
+
+def test_a_job_whose_image_is_nowhere_has_failed_with_the_engines_words() -> None:
+    stage = Stage("a")
+    stage.settle()
+    words = "The image busibox is not on this node: manifest unknown."
+    stage.refusal = EngineEnded(None, "image_missing", words, "", "", 0, 0)
+    stage.ask("a", SubmitJob(scripted_job(Name="misspelt")))
+    answer = stage.ask("a", GetJob("misspelt", history=True))
+    assert isinstance(answer, JobReading)
+    assert (answer.state, answer.message, answer.waiting) == (JobState.FAILED, words, None)
+    assert [one.observation.state for one in answer.attempts] == [AttemptState.REFUSED]
+    assert answer.history[-1].message == "No node has the image or can get it: check its name."
 
 
 def test_a_node_that_comes_later_takes_what_waits() -> None:

@@ -34,16 +34,16 @@ def test_a_job_from_its_submission_to_its_accepted_result() -> None:
     lines = told(stage, "a")
     assert [(depth, sentence) for depth, sentence, _ in lines] == [
         (0, "a took the job one"),
-        (0, "version 1: batch, 1 part"),
-        (0, "a owns the job"),
-        (1, "e-1 (part 0, attempt 1) goes to a"),
+        (0, "version 1: a batch job in 1 part"),
+        (0, "a decides about the job"),
+        (1, "e-1 goes to a"),
         (2, "a accepts e-1"),
-        (2, "a runs e-1"),
+        (2, "a starts e-1"),
         (2, lines[-1][1]),
     ]
     assert lines[2][2] == "it took the job"
     assert lines[-1][1].startswith("a finished e-1")
-    assert lines[-1][1].endswith("exit code 0: the accepted result")
+    assert lines[-1][1].endswith("with exit code 0; its result is accepted")
 
 
 def test_what_follows_from_what() -> None:
@@ -74,9 +74,9 @@ def test_a_failure_is_told_with_its_message_and_the_next_attempt_says_after_what
         "a", next(iter(stage.running["a"])), EngineEnded(None, "engine", "It broke.", "", "", 0, 0)
     )
     lines = told(stage, "a")
-    assert (2, "a could not finish e-1: It broke", "") in lines
-    (again,) = [why for _, sentence, why in lines if sentence.startswith("e-2 (part 0, attempt 2)")]
-    assert again.startswith("e-1 on a failed.")
+    assert (2, "e-1 failed on a: It broke", "") in lines
+    (again,) = [why for _, sentence, why in lines if sentence.startswith("e-2 (attempt 2)")]
+    assert again.startswith("e-1 on a failed; a can ")
 
 
 def test_every_node_tells_the_same_story() -> None:

@@ -115,7 +115,7 @@ async def test_an_image_for_another_machine(subject, docker_engine):
     image = "bmesh-test/foreign:local"
     docker_engine.load_image(image, architecture="riscv64")
     ended = await subject(command("sh", image=image)).run("it")
-    assert ended.failure == "image_unavailable"
+    assert ended.failure == "image_missing"
     assert "is built for linux/riscv64" in ended.message
 
 

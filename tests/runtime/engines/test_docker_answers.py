@@ -94,12 +94,51 @@ def test_not_pulled_says_what_to_do():
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "manifest for reg/x:9 not found: manifest unknown: manifest unknown",
+        "pull access denied for busibox, repository does not exist or may require 'docker login': "
+        "denied: requested access to the resource is denied",
+        "no matching manifest for linux/amd64 in the manifest list entries",
+        'failed to resolve reference "docker.io/library/x:1": docker.io/library/x:1: not found',
+        "initializing source docker://x:1: reading manifest 1 in docker.io/library/x: manifest "
+        "unknown",
+        'Head "https://reg/v2/x/manifests/1": no basic auth credentials',
+        "invalid reference format",
+    ],
+)
+def test_a_registry_that_knows_no_such_image(words):
+    assert not_pulled("x:1", words).failure is Refusal.IMAGE_MISSING
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such '
+        "host",
+        'Get "https://registry-1.docker.io/v2/": dial tcp 10.0.0.1:443: connect: network is '
+        "unreachable",
+        'Get "https://reg/v2/": net/http: request canceled while waiting for connection '
+        "(Client.Timeout exceeded while awaiting headers)",
+        "error parsing HTTP 404 response body: invalid character '<' looking for beginning of "
+        "value",
+        "toomanyrequests: You have reached your pull rate limit",
+        "received unexpected HTTP status: 503 Service Unavailable",
+        "x509: certificate signed by unknown authority",
+        "the pull broke off",
+    ],
+)
+def test_a_registry_that_could_not_be_asked(words):
+    assert not_pulled("x:1", words).failure is Refusal.IMAGE_UNAVAILABLE
+
+
 def test_platforms():
     facts = EngineFacts("/s", "20.10", "linux", "amd64", podman=False, root=True)
     check_platform("fits", Image("linux", "amd64", ""), facts)
     with pytest.raises(CannotRun, match="linux/arm64, this node runs linux/amd64") as caught:
         check_platform("other", Image("linux", "arm64", ""), facts)
-    assert caught.value.failure is Refusal.IMAGE_UNAVAILABLE
+    assert caught.value.failure is Refusal.IMAGE_MISSING
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mesh.edge.cli.app import run_command
+
 ROOT = Path(__file__).parents[4]
 HEAVY = ("httpx", "trio", "h11", "starlette", "pycrdt", "pydantic", "websockets", "rich")
 
@@ -52,3 +54,22 @@ def test_a_listing_imports_nothing_heavy(tmp_path: Path) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
     assert "mesh.edge.cli.nodes" in loaded
     assert not [name for name in HEAVY if name in loaded]
+
+
+@pytest.mark.parametrize("flag", ["--api-port", "--data-dir=/x"])
+def test_a_flag_before_the_command_is_told_where_it_stands(
+    capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    assert run_command([flag, "1", "node", "list"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    name = flag.partition("=")[0]
+    assert error == f"Error: {name} stands after the command"
+    assert hint == f"Hint: As in: bacalhau-mesh node list {name} ..."
+
+
+@pytest.mark.parametrize(
+    "command", [["job", "describe"], ["job", "story"], ["node", "describe"], ["node", "cordon"]]
+)
+def test_an_empty_id_is_2(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    assert run_command([*command, ""]) == 2
+    assert f"no {command[0]} is named" in capsys.readouterr().err

@@ -56,6 +56,13 @@ def test_the_first_that_is_named(home: Path, given: dict[str, object], endpoint:
     assert choose(**given) == endpoint
 
 
+def test_a_folder_that_is_named_comes_before_what_the_environment_says(home: Path) -> None:
+    with pytest.raises(CommandFailed, match="no node runs on the data folder") as refused:
+        choose(data_dir=str(home), environment={"BACALHAU_API_PORT": "9"})
+    assert refused.value.code is Exit.NO_NODE
+    assert choose(data_dir=str(home), api_port=9) == Endpoint("127.0.0.1", 9)
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -1,4 +1,4 @@
-"""Every command has an example, and every example is a command line that is understood."""
+"""Every command and group has an example, and each is a command line that is understood."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ from mesh.edge.cli.examples import EXAMPLES
 
 
 def _commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    inner = getattr(command, "commands", None)
-    if inner is None:
-        yield path, command
-        return
-    for name, one in inner.items():
+    yield path, command
+    for name, one in getattr(command, "commands", {}).items():
         yield from _commands(one, f"{path} {name}".strip())
 
 
@@ -35,4 +32,6 @@ def test_the_example_comes_first_and_is_understood(path: str) -> None:
     if EXAMPLES[path].startswith("eval"):
         return
     words = shlex.split(EXAMPLES[path])[len(path.split()) :]
+    while hasattr(command, "commands"):  # a group: its example is of one of its commands
+        command, words = command.commands[words[0]], words[1:]
     command.make_context(path, words, resilient_parsing=False)

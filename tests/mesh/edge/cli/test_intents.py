@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from mesh.edge.cli import intents
+from mesh.edge.cli.connect import Frame, WaitedTooLong
 from mesh.edge.cli.errors import CommandFailed, Exit
 
 
@@ -23,10 +25,13 @@ def test_what_is_no_time_is_bad_input(text: str) -> None:
 
 
 class Answers:
-    """A node of which each look finds less left."""
+    """A node of which each change finds less left; after the last one its feed is over."""
 
-    def __init__(self, *looks: tuple[str, int]) -> None:
+    endpoint = "here"
+
+    def __init__(self, *looks: tuple[str, int], late: bool = False) -> None:
         self._looks = list(looks)
+        self._late = late
 
     def get(self, path: str) -> Any:
         assert path == "/api/v1/mesh/nodes/n-1"
@@ -36,10 +41,14 @@ class Answers:
             "Running": [{"ExecutionID": f"e-{at}"} for at in range(running)],
         }
 
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intents, "LOOK_S", 0.0)
+    def frames(self, path: str, query: Any, *, deadline_s: float) -> Iterator[Frame]:
+        assert path == "/api/v1/mesh/watch"
+        while self._looks:
+            yield Frame("", "changes", {"Nodes": [{"ID": "n-2"}]})
+            yield Frame("", "changes", {"Mesh": {}})
+            yield Frame("", "changes", {"Nodes": [{"ID": "n-1"}]})
+        if self._late:
+            raise WaitedTooLong
 
 
 def test_a_drain_says_what_is_left_until_nothing_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,16 +63,16 @@ def test_a_drain_says_what_is_left_until_nothing_is(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("looks", "deadline_s", "code"),
+    ("answers", "code", "words"),
     [
-        ([("draining", 1), ("cordoned", 1)], 60, Exit.JOB_FAILED),
-        ([("draining", 1)], -60, Exit.WAITED_TOO_LONG),
+        (Answers(("draining", 1), ("cordoned", 1)), Exit.JOB_FAILED, "not draining any more"),
+        (Answers(("draining", 1), late=True), Exit.WAITED_TOO_LONG, "1 execution left on north"),
+        (Answers(late=True), Exit.WAITED_TOO_LONG, "n-1 is not empty after 90 s"),
+        (Answers(("draining", 1)), Exit.NO_NODE, "ended its feed"),
     ],
 )
-def test_a_wait_that_ends_otherwise(
-    looks: list[tuple[str, int]], deadline_s: int, code: Exit
-) -> None:
-    answers: Any = Answers(*looks)
-    with pytest.raises(CommandFailed) as ended:
-        intents.wait_until_empty(answers, "n-1", deadline_s)
+def test_a_wait_that_ends_otherwise(answers: Any, code: Exit, words: str) -> None:
+    with pytest.raises(CommandFailed, match=words) as ended:
+        intents.wait_until_empty(answers, "n-1", 60)
     assert ended.value.code is code
+    assert ended.value.hint

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import threading
+from typing import Any
 
 import pytest
 
+from mesh.member.commands import DescribeNode
+from mesh.member.events import Changed
 from tests.mesh.edge.cli.conftest import Node
-from tests.mesh.edge.fake_doors import THERE
+from tests.mesh.edge.fake_doors import THERE, attempt_reading, job_reading
 
 pytestmark = pytest.mark.real("loopback")
 
@@ -40,3 +45,37 @@ def test_faults_need_the_nodes_own_socket(node: Node, capsys: pytest.CaptureFixt
     assert "socket" in capsys.readouterr().err
     assert node.run("faults", "heal") == 1
     assert node.doors.cuts == []
+
+
+def test_a_drain_is_followed_on_the_feed_while_other_calls_are_made(
+    node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doors, ask, looked = node.doors, node.doors.ask, threading.Event()
+    doors.nodes = tuple(dataclasses.replace(one, intent="draining") for one in doors.nodes)
+    job = job_reading()
+    doors.jobs = {job.id: dataclasses.replace(job, attempts=(attempt_reading(job.id),))}
+
+    async def noted(command: Any) -> Any:
+        reply = await ask(command)
+        if isinstance(command, DescribeNode):
+            looked.set()
+        return reply
+
+    def empty() -> None:
+        doors.jobs.clear()
+        doors.nodes = tuple(dataclasses.replace(one, running=0) for one in doors.nodes)
+        for tell in doors.listeners:
+            tell(Changed((), (THERE,), ()))
+
+    def later() -> None:
+        looked.wait(10)
+        node.call(empty)
+
+    monkeypatch.setattr(doors, "ask", noted)
+    thread = threading.Thread(target=later)
+    thread.start()
+    assert node.run("node", "drain", "there") == 0
+    thread.join()
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ["there is draining", "there is empty"]
+    assert told.err == "1 execution left on there: e-00000000\n"

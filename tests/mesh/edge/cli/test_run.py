@@ -144,6 +144,25 @@ def test_id_only_prints_the_id_alone(
     assert told.err == ""
 
 
+def test_what_is_no_module_is_not_sent(
+    node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "work.wat"
+    path.write_text("(module)")
+    assert node.run("wasm", "run", str(path)) == 2
+    assert "is not a WebAssembly module" in capsys.readouterr().err
+    assert node.doors.submits == []
+
+
+def test_of_a_later_version_no_time_since_the_first_is_told(
+    node: Node, job_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.doors.outcome = lambda job: dataclasses.replace(finished(job), version_number=2)
+    assert node.run("job", "run", str(job_file)) == 0
+    short = next(iter(node.doors.jobs))[:10]
+    assert f"{short} completed\n" in capsys.readouterr().err
+
+
 def test_follow_prints_the_output(
     node: Node, job_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

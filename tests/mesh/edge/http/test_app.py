@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
-from starlette.datastructures import Headers
 
-from mesh.edge.http.app import foreign_problem, host_name
+from mesh.edge.http.app import foreign_origin, foreign_problem, host_name
 from tests.mesh.edge.fake_doors import FakeDoors, job_reading
 
 JOBS = "/api/v1/orchestrator/jobs"
@@ -24,8 +25,9 @@ JOBS = "/api/v1/orchestrator/jobs"
         ("[::2]", False),
     ],
 )
-def test_hosts(host: str, taken: bool) -> None:
-    problem = foreign_problem(Headers({"host": host}), ("192.0.2.7:1234",))
+def test_hosts(host: str, taken: bool, doors: FakeDoors) -> None:
+    doors.status = replace(doors.status, api_addresses=("192.0.2.7:1234",))
+    problem = foreign_problem({"host": host}, doors)
     assert (problem is None) is taken
 
 
@@ -40,8 +42,8 @@ def test_hosts(host: str, taken: bool) -> None:
     ],
 )
 def test_origins(origin: str, taken: bool) -> None:
-    headers = Headers({"host": "127.0.0.1:1234", "origin": origin})
-    assert (foreign_problem(headers, ()) is None) is taken
+    told = {"host": "127.0.0.1:1234", "origin": origin}
+    assert (foreign_origin(told) is None) is taken
 
 
 @pytest.mark.parametrize(

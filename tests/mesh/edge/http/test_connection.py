@@ -8,7 +8,8 @@ import trio.testing
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from mesh.edge.http.connection import BODY_S, HEAD_S, IDLE_S, MAX_HEAD_BYTES
+from mesh.edge.http.connection import BODY_S, HEAD_S, IDLE_S
+from mesh.edge.http.incoming import MAX_HEAD_BYTES
 from mesh.edge.http.wire import SEND_S
 from tests.mesh.edge.http.wires import (
     HOST,

@@ -70,7 +70,7 @@ async def test_a_job_that_waits_says_why_once_for_each_reason(
     first = (await real.get(path)).json()
     *_, waits = first["Items"]
     assert (waits["Event"]["Topic"], waits["Event"]["Details"]["IsError"]) == ("Queueing", "true")
-    assert "no member could ever meet it" in waits["Event"]["Message"]
+    assert "No member could ever run it" in waits["Event"]["Message"]
     again = (await real.get(f"{path}&next_token={first['NextToken']}")).json()
     assert again == {"NextToken": first["NextToken"], "Items": []}
     member.stage.advance(61)

@@ -2,21 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import tarfile
-from typing import Any
 
 import httpx
-import pytest
-import trio
 
-from mesh.edge.http.mesh import _changes
 from mesh.member.commands import JobReading
 from scheduler.ids import Digest
-from scheduler.jobs import AttemptState, JobState, Observation, Refusal, Verdict, Waiting
+from scheduler.jobs import AttemptState, Observation
 from storage.digest import Entry, EntryKind, Manifest, encode_manifest
 from tests.mesh.edge.fake_doors import (
-    HERE,
     THERE,
     FakeDoors,
     attempt_reading,
@@ -102,69 +96,6 @@ async def test_a_result_that_nobody_can_give_is_404(
     assert answer.json()["Hint"]
 
 
-def events(raw: bytes) -> list[Any]:
-    return [json.loads(line[6:]) for line in raw.split(b"\n") if line.startswith(b"data: ")]
-
-
-async def test_the_feed_ends_with_the_job(client: httpx.AsyncClient, doors: FakeDoors) -> None:
-    doors.change(finished(job_reading()))
-    answer = await client.get(f"{MESH}/jobs/j-0/follow")
-    assert answer.headers["Content-Type"].startswith("text/event-stream")
-    [only] = events(answer.content)
-    assert only["Job"]["State"]["StateType"] == "Completed"
-
-
-async def test_the_feed_tells_each_change_once(doors: FakeDoors) -> None:
-    job = job_reading()
-    doors.change(job)
-    feed = _changes(doors, job)
-    first = events(await anext(feed))[0]
-    assert first["Executions"]["Items"] == []
-    attempts = (
-        attempt_reading(job.id, id="e-1", revision=1),
-        attempt_reading(job.id, id="e-2", revision=1),
-    )
-    running = dataclasses.replace(job, attempts=attempts, revision=2, state=JobState.RUNNING)
-    doors.change(running)
-    assert [one["ID"] for one in events(await anext(feed))[0]["Executions"]["Items"]] == [
-        "e-1",
-        "e-2",
-    ]
-    done = dataclasses.replace(
-        attempts[1], observation=Observation(AttemptState.SUCCEEDED), revision=2
-    )
-    over = dataclasses.replace(
-        running, attempts=(attempts[0], done), revision=3, state=JobState.COMPLETED
-    )
-    doors.change(over)
-    assert [one["ID"] for one in events(await anext(feed))[0]["Executions"]["Items"]] == ["e-2"]
-    with pytest.raises(StopAsyncIteration):
-        await anext(feed)
-
-
-async def test_a_quiet_feed_gives_signs_of_life(
-    doors: FakeDoors, autojump_clock: trio.abc.Clock
-) -> None:
-    job = job_reading()
-    doors.change(job)
-    feed = _changes(doors, job)
-    await anext(feed)
-    assert await anext(feed) == b": still here\n\n"
-
-
-async def test_a_new_reason_for_waiting_is_told_though_it_is_no_record(
-    doors: FakeDoors, autojump_clock: trio.abc.Clock
-) -> None:
-    waits = Waiting(1, (Verdict(HERE, Refusal.CORDONED, "by its operator"),), possible=True)
-    job = dataclasses.replace(job_reading(), state=JobState.QUEUED, waiting=None)
-    doors.change(job)
-    feed = _changes(doors, job)
-    assert not events(await anext(feed))[0]["Job"]["State"].get("Message")
-    doors.jobs[job.id] = dataclasses.replace(job, waiting=waits)
-    assert "cordoned" in events(await anext(feed))[0]["Job"]["State"]["Message"]
-    assert await anext(feed) == b": still here\n\n"
-
-
 async def test_explain(client: httpx.AsyncClient, doors: FakeDoors) -> None:
     job = job_reading()
     doors.change(dataclasses.replace(job, attempts=(attempt_reading(job.id),)))
@@ -201,20 +132,3 @@ async def test_what_failed_executions_left_is_told_too(
     assert [one["ExecutionID"] for one in items] == ["e-failed"]
     items = (await client.get(path, params={"all": "true"})).json()["Items"]
     assert [one["ExecutionID"] for one in items] == ["e-failed", job.attempts[0].id, "e-lost"]
-
-
-async def test_the_feed_may_go_on_until_settled(doors: FakeDoors, autojump_clock: object) -> None:
-    job = finished(job_reading())
-    doors.change(job)
-    feed = _changes(doors, job, until_settled=True)
-    assert b'"Settled":false' in await anext(feed)
-    async with trio.open_nursery() as nursery:
-
-        async def settle() -> None:
-            await trio.sleep(1)
-            # No new revision comes with it.
-            doors.change(dataclasses.replace(job, settled=True))
-
-        nursery.start_soon(settle)
-        assert b'"Settled":true' in await anext(feed)
-    assert await anext(feed, None) is None

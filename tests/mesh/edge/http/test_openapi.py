@@ -14,7 +14,7 @@ from tests.mesh.edge.fake_doors import FakeDoors
 from tests.mesh.edge.member_doors import MemberDoors
 
 TEXTS = ["", "a", "j-", "n-1", "../x", "é☃", "%2F", "a b", "x" * 300, "\x00", "0", "-1", "null"]
-FEEDS = ("/follow", "/events", "/logs", "/feed", "/mesh/watch")
+FEEDS = ("/events", "/logs", "/feed", "/mesh/watch")
 """Addresses that answer for as long as there is news."""
 
 

@@ -72,7 +72,14 @@ def test_all_of_it_is_small() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/page/none.js", "/page/page.html", "/page/..%2Fjoin.py", "/page/__init__.py", "/page/"],
+    [
+        "/page/none.js",
+        "/page/page.html",
+        "/page/entry.html",
+        "/page/..%2Fjoin.py",
+        "/page/__init__.py",
+        "/page/",
+    ],
 )
 async def test_no_other_file_is_served(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 404
@@ -144,7 +151,11 @@ async def test_a_link_opens_the_page_once_and_a_cookie_from_then_on(
 async def test_a_wrong_token_opens_nothing(phone: httpx.AsyncClient, given: str) -> None:
     answer = await phone.get("/", params={"token": given})
     assert answer.status_code == (403 if given else 401)
+    title, why = page.ENTRY_WORDS[answer.status_code]
+    assert title in answer.text
+    assert why in answer.text
     assert "bacalhau-mesh page" in answer.text
+    assert "{" not in answer.text
     assert "Set-Cookie" not in answer.headers
     assert (await phone.get(STORY_OF_ONE)).status_code == 401
 

@@ -19,7 +19,7 @@ from mesh.node.config import Address, NodeConfig
 from tests.mesh.edge.fake_doors import FakeDoors, job_reading
 from tests.mesh.edge.http.wires import read_all, read_until
 
-FOLLOW = b"GET /api/v1/mesh/jobs/%s/follow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+FOLLOW = b"GET /api/v1/mesh/watch?job=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def ask(connection: http.client.HTTPConnection, times: int) -> list[Any]:
@@ -113,7 +113,7 @@ async def test_a_feed_whose_reader_resets_the_connection_ends(doors: FakeDoors) 
         await feed.send_all(FOLLOW % job.id.encode())
         await read_until(feed, b"\n\n")
         await trio.testing.wait_all_tasks_blocked()
-        assert doors.waiting == 1
+        assert len(doors.listeners) == 1
         await feed.aclose()
         with trio.fail_after(5):
             await doors.nobody_waits()

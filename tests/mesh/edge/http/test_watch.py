@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -182,13 +182,13 @@ async def test_without_readers_nothing_is_noted_after_a_while(
     doors: MemberDoors, autojump_clock: object
 ) -> None:
     async with reading(feed_of(doors)):
-        assert doors.on_change is not None
+        assert doors.listeners
     await trio.sleep(LINGER_S / 2)
     await submit(doors, Name="one")
-    assert doors.on_change is not None, "a reader that lost its connection may come back"
+    assert doors.listeners, "a reader that lost its connection may come back"
     await trio.sleep(LINGER_S)
     await submit(doors, Name="two")
-    assert doors.on_change is None
+    assert not doors.listeners
     async with reading(feed_of(doors)) as reader:
         await reader.until(2)
 
@@ -240,3 +240,30 @@ async def test_a_question_that_cannot_be_answered_is_400(
         answer = await client.get("/api/v1/mesh/watch", params=query)
     assert answer.status_code == 400
     assert why in answer.json()["Message"]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_snapshot_that_was_read_a_moment_ago_is_brought_up_to_date(
+    doors: MemberDoors, autojump_clock: object, others: int
+) -> None:
+    feed = feed_of(doors)
+    async with AsyncExitStack() as stack:
+        for _ in range(others):
+            await stack.enter_async_context(reading(feed))
+        await submit(doors, Name="one")
+        async with reading(feed) as first:
+            await first.until(1)
+        await submit(doors, Name="two")
+        async with reading(feed) as second:
+            while not second.picture.complete:
+                await second.take()
+            assert set(second.events) == {"snapshot"}
+            names = [one["Name"] for one in second.picture.jobs.values()]
+            assert sorted(names) == ["one", "two"]
+            told = [one["Seq"] for one in second.picture.events]
+            assert told == list(range(1, told[-1] + 1))
+            assert any("(two) was submitted" in one["Sentence"] for one in second.picture.events)
+            await submit(doors, Name="three")
+            await second.until(3)
+            told = [one["Seq"] for one in second.picture.events]
+            assert told == list(range(1, told[-1] + 1)), "each once"
