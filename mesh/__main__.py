@@ -13,6 +13,8 @@ def main() -> None:
     try:
         code = run_command(sys.argv[1:])
     except Exception as error:
+        if sys.argv[1:2] == ["join"]:
+            raise  # a node's log is for those who look after it
         from mesh.edge.cli.mistakes import tell_mistake
 
         code = tell_mistake(error)

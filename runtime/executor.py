@@ -35,6 +35,7 @@ from runtime.attempt import (
 from runtime.gather import remove_tree
 from runtime.logs import LogPage, Logs
 from runtime.ports import Engine, EngineJob, LastingEngine, Mount
+from runtime.results import keep_results
 from scheduler.ids import AttemptId, Digest, NodeId
 from scheduler.jobs import Failure, Input, Refusal
 from storage.blobs import BlobStore

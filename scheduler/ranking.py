@@ -6,7 +6,6 @@ Whole numbers only, so that a recorded score means the same everywhere and is ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from scheduler.capacity import Load
@@ -101,7 +100,7 @@ def rank(
     }
     whole = sum(wanted.weights.values())
     points = {name: weight * parts[name] // whole for name, weight in wanted.weights.items()}
-    return replace(verdict, score=sum(points.values()), reasons=points)
+    return Verdict(verdict.node, None, verdict.detail, sum(points.values()), points)
 
 
 def _size(path: str, readings: list[NodeReading]) -> int:
@@ -173,6 +172,9 @@ def has_image(spec: JobSpec, reading: NodeReading) -> bool:
 
 
 def _cache(wanted: Demand, reading: NodeReading) -> int:
-    images = {whole_reference(one) for one in reading.images}
-    here = sum(one in reading.blobs or whole_reference(one) in images for one in wanted.cached)
-    return FULL * here // len(wanted.cached) if wanted.cached else 0
+    if not wanted.cached:
+        return 0
+    lacking = [one for one in wanted.cached if one not in reading.blobs]
+    images = {whole_reference(one) for one in reading.images} if lacking else frozenset()
+    lacked = sum(whole_reference(one) not in images for one in lacking)
+    return FULL * (len(wanted.cached) - lacked) // len(wanted.cached)

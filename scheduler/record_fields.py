@@ -58,9 +58,13 @@ def unsigned(maximum: int, name: str) -> FieldType:
 
 
 def _text_untrusted(value: Any) -> str:
-    if type(value) is not str or len(value.encode("utf-8")) > MAX_TEXT_BYTES:
+    if type(value) is not str or _size_bytes(value) > MAX_TEXT_BYTES:
         raise ValueError(f"not a text of at most {MAX_TEXT_BYTES} bytes")
     return value
+
+
+def _size_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8"))
 
 
 def _bytes(
@@ -90,15 +94,13 @@ def list_of(item: FieldType) -> FieldType:
     return FieldType(f"list of {item.name}", dump, load)
 
 
-def tuple_of(
-    name: str, *items: FieldType, make: Callable[..., Any] = lambda *one: one
-) -> FieldType:
+def tuple_of(name: str, *items: FieldType) -> FieldType:
     """One of each of these types, in order."""
 
-    def load(value: Any) -> Any:
+    def load(value: Any) -> tuple[Any, ...]:
         if type(value) is not list or len(value) != len(items):
             raise ValueError(f"not a list of {len(items)}")
-        return make(*(item.load_untrusted(one) for item, one in zip(items, value, strict=True)))
+        return tuple([item.load_untrusted(one) for item, one in zip(items, value, strict=True)])
 
     return FieldType(
         name, lambda value: [item.dump(one) for item, one in zip(items, value, strict=True)], load

@@ -7,6 +7,7 @@ from sim.faults import (
     Action,
     Crash,
     Cut,
+    Intend,
     Jump,
     Kill,
     OldDisk,
@@ -35,9 +36,10 @@ class Actor:
             self._schedule(action)
 
     def _schedule(self, action: Action) -> None:
-        self._world.clock.at(action.at_s, lambda: self._act(action))
+        self._world.clock.at(action.at_s, lambda: self.act(action))
 
-    def _act(self, action: Action) -> None:
+    def act(self, action: Action) -> None:
+        """Do this now."""
         world = self._world
         self.done.append(action)
         match action:
@@ -67,6 +69,8 @@ class Actor:
                 world.clock.after(duration_s, lambda: world.resume(machine))
             case Jump(machine=machine, ahead_ms=ahead_ms):
                 world.jump(machine, ahead_ms)
+            case Intend(machine=machine, node=node, intent=intent, deadline_s=deadline_s):
+                self.asks.append(world.intend(machine, node, intent, deadline_s=deadline_s))
 
     def _heal_later(self, wait_s: float) -> None:
         """Unless another fault of the network has come meanwhile."""

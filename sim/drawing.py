@@ -11,6 +11,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+from scheduler.intents import CORDONED, DRAINING
 from sim.disk import Boundary, DriveSettings
 from sim.faults import (
     FOR_GOOD,
@@ -18,6 +19,7 @@ from sim.faults import (
     Crash,
     Cut,
     Fault,
+    Intend,
     Jump,
     Kill,
     OldDisk,
@@ -43,6 +45,12 @@ FLAP_S = (0.2, 4.0)
 STALL_S = (1.0, 15.0)
 JUMPS_MS = (-3_600_000, -30_000, -2_000, 2_000, 30_000, 3_600_000)
 TINY_HELD_RECORDS = 2
+DRAINED_WITHIN_S = (0, 2, 10)
+"""Less than the longest jobs take, so that some of them are moved."""
+OPENED_SHARE, OPENED_AFTER_S = 0.6, (0.0, 0.05, 3.0, 20.0)
+"""At once at another machine, so that two words of one number meet; or when both have heard."""
+EVERYBODY_SHARE = 0.15
+"""Of cordons and drains, those of every machine: all work waits, and says for what."""
 FOR_GOOD_CHANCE = 0.5
 NAMES = "abcdefghijklmnopqrstuvwxyz"
 
@@ -68,6 +76,7 @@ def draw(
     actions += network
     actions += _draw_deaths(random, names, safety_s, faults)
     actions += _draw_clocks(random, names, safety_s, faults)
+    actions += _draw_intents(random, names, safety_s, faults)
     actions.sort(key=lambda action: action.at_s)
     ends_s = [one.at_s + one.duration_s for one in network if one.duration_s == LASTING_SPLIT_S]
     return Plan(
@@ -231,3 +240,21 @@ def _draw_clocks(
         for _ in range(random.randint(1, 3)):
             at_s = random.uniform(0.0, 0.9) * safety_s
             yield Jump(at_s, random.choice(names), random.choice(JUMPS_MS))
+
+
+def _draw_intents(
+    random: Random, names: tuple[str, ...], safety_s: float, faults: tuple[Fault, ...]
+) -> Iterator[Intend]:
+    """Each said wherever an operator happens to be, across splits too."""
+    for fault, intent in ((Fault.CORDONS, CORDONED), (Fault.DRAINS, DRAINING)):
+        if fault not in faults:
+            continue
+        everybody = random.random() < EVERYBODY_SHARE
+        meant = names if everybody else random.sample(names, random.randint(1, min(3, len(names))))
+        for node in meant:
+            at_s = random.uniform(0.05, 0.8) * safety_s
+            deadline_s = random.choice(DRAINED_WITHIN_S) if intent == DRAINING else 0
+            yield Intend(at_s, random.choice(names), node, intent, deadline_s)
+            if random.random() < OPENED_SHARE:
+                later_s = random.choice(OPENED_AFTER_S)
+                yield Intend(at_s + later_s, random.choice(names), node, "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from scheduler.intents import CORDONED, DRAINING
 from sim.disk import Boundary
 from sim.world import WorldSettings
 
@@ -32,6 +33,8 @@ class Fault(Enum):
     PAUSES = "loops come late"
     TWINS = "one name is submitted at two machines"
     STOPS = "jobs are stopped"
+    CORDONS = "machines are cordoned, and some are opened again"
+    DRAINS = "machines are drained"
     BOUNDS = "bounds that no small run reaches are tiny"
 
 
@@ -173,7 +176,27 @@ class Jump:
         return f"the calendar of {self.machine} jumps by {self.ahead_ms} ms"
 
 
-Action = Submit | Stop | Split | Cut | Crash | Kill | OldDisk | Stall | Jump
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """An operator says at one machine what is wanted of another, or of itself."""
+
+    at_s: float
+    machine: str
+    node: str
+    """The machine that is meant."""
+    intent: str
+    """`cordoned`, `draining`, or "" for work as before."""
+    deadline_s: int = 0
+
+    def __str__(self) -> str:
+        verb = _VERBS.get(self.intent, "open")
+        within = f" within {self.deadline_s} s" if self.intent == DRAINING else ""
+        return f"{verb} {self.node}{within}, said at {self.machine}"
+
+
+_VERBS = {CORDONED: "cordon", DRAINING: "drain"}
+
+Action = Submit | Stop | Split | Cut | Crash | Kill | OldDisk | Stall | Jump | Intend
 
 
 @dataclass(frozen=True, slots=True)

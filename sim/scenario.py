@@ -4,6 +4,8 @@
     cluster a b c                                 machines, started, given time to find each other
     submit NAME at NODE [duration 2s] [count 3]   prints what the client is told
     stop NAME at NODE                             the same
+    cordon NODE at NODE / uncordon NODE at NODE   the same
+    drain NODE at NODE [within 5s]                the same
     split a b | c                                 a machine may stand on two sides
     heal
     crash NODE / restart NODE
@@ -20,7 +22,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mesh.member.commands import JobReading, Problem, Reply, StopTaken, Submitted
+from mesh.member.commands import IntentTaken, JobReading, Problem, Reply, StopTaken, Submitted
+from scheduler.intents import CORDONED, DRAINING
 from sim.clock import WALL_START_MS
 from sim.judges.accepted import Accepted
 from sim.judges.durability import Durability
@@ -136,6 +139,22 @@ class _Player:
         name, place = self._job_at("stop", words)
         return [self._told(self.world.stop(place, name))]
 
+    def cordon(self, words: list[str]) -> list[str]:
+        return self._intend("cordon", words, CORDONED)
+
+    def uncordon(self, words: list[str]) -> list[str]:
+        return self._intend("uncordon", words, "")
+
+    def drain(self, words: list[str]) -> list[str]:
+        return self._intend("drain", words, DRAINING)
+
+    def _intend(self, command: str, words: list[str], intent: str) -> list[str]:
+        if len(words) < 3 or words[1] != "at":
+            raise ScenarioError(f"`{command}` is written: {command} NODE at NODE")
+        node, place = self._machine(words[0]), self._machine(words[2])
+        deadline_s = round(_seconds(_options(words[3:], within="0s")["within"]))
+        return [self._told(self.world.intend(place, node, intent, deadline_s=deadline_s))]
+
     def split(self, words: list[str]) -> list[str]:
         sides = [side.split() for side in " ".join(words).split("|")]
         for name in (name for side in sides for name in side):
@@ -203,6 +222,9 @@ _COMMANDS: Mapping[str, Callable[[_Player, list[str]], list[str]]] = {
     "cluster": _Player.cluster,
     "submit": _Player.submit,
     "stop": _Player.stop,
+    "cordon": _Player.cordon,
+    "uncordon": _Player.uncordon,
+    "drain": _Player.drain,
     "split": _Player.split,
     "heal": _Player.heal,
     "crash": _Player.crash,
@@ -219,6 +241,8 @@ def _reply(reply: Reply) -> str:
             return "acknowledged"
         case StopTaken(already=already):
             return "stopped already" if already else "stop taken"
+        case IntentTaken(already=already):
+            return "wanted already" if already else "taken"
         case Problem(code, status=status):
             return f"refused: {status} {code}"
     return type(reply).__name__

@@ -11,7 +11,7 @@ from enum import Enum
 from mesh.member.commands import JobReading
 from mesh.member.events import Persist
 from scheduler.ids import AttemptId, Dot, JobId, NodeId
-from scheduler.jobs import Failure, Refusal
+from scheduler.jobs import Failure, Refusal, StopReason
 from scheduler.records import Kind, Record
 from sim.faults import Action
 from sim.judges.oracle import Oracle
@@ -32,7 +32,13 @@ class Path(Enum):
     STALE_TERM = "a placement by an owner of the past was sent back"
     NODE_RESTART = "an attempt ended with its machine's process"
     SETTLED = "an answer was settled"
+    CLOSED = "a placement was sent back by a machine that takes no new work"
+    DRAINED = "what ran on a machine was ended to empty it"
+    TWO_WORDS = "two machines said different things of a third at one time"
     REFOLD = "records were dropped, and folded again later"
+
+
+_CLOSED = (Refusal.CORDONED.value, Refusal.DRAINING.value)
 
 
 class Sometimes(Watcher):
@@ -43,6 +49,7 @@ class Sometimes(Watcher):
         self._oracle = oracle
         self._terms: dict[tuple[JobId, int], NodeId] = {}
         self._slots: dict[tuple[Dot, int], list[AttemptId]] = {}
+        self._words: dict[tuple[NodeId, int], str] = {}
 
     def counts(self, done: list[Action]) -> Counter[str]:
         """What was done, by the name of its class, and the paths by theirs."""
@@ -69,6 +76,11 @@ class Sometimes(Watcher):
                 self.paths[Path.WITHDRAWAL] += reason == Refusal.WITHDRAWN.value
                 self.paths[Path.STALE_TERM] += reason == Refusal.STALE_TERM.value
                 self.paths[Path.NODE_RESTART] += reason == Failure.NODE_RESTART.value
+                self.paths[Path.CLOSED] += reason in _CLOSED
+                self.paths[Path.DRAINED] += reason == StopReason.DRAINED.value
+            case Kind.NODE_INTENT:
+                word = self._words.setdefault((body["node"], body["number"]), body["intent"])
+                self.paths[Path.TWO_WORDS] += word != body["intent"]
 
     def _placed(self, machine: Machine, attempt: AttemptId, slot: tuple[Dot, int]) -> None:
         ended = self._oracle.on(machine).ended

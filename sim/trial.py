@@ -19,22 +19,23 @@ from scheduler.job_view import JobView
 from scheduler.ownership import takeover_wait_s
 from sim.actor import Actor
 from sim.clock import WALL_START_MS
-from sim.faults import Cut, Plan, Split
+from sim.faults import Cut, Intend, Plan, Split, Submit
 from sim.judges.accepted import Accepted
 from sim.judges.convergence import Convergence
 from sim.judges.decisions import Placements, Stops, Takeovers
 from sim.judges.durability import Durability
+from sim.judges.intents import Intents
 from sim.judges.joins import Joins
 from sim.judges.oracle import Oracle
 from sim.judges.ownership import Fences, Owners
-from sim.judges.progress import Duplicates, Progress
+from sim.judges.progress import PLACES, Duplicates, Progress
 from sim.judges.settled import Settled
 from sim.machine import MakeMember
 from sim.quiet import Quiet
 from sim.sometimes import Sometimes
 from sim.trust import issue
 from sim.watcher import Watcher, Watchers, Wrong
-from sim.world import Machine, World
+from sim.world import Machine, World, script
 
 LIVENESS_S = 120.0
 """After the heal every batch job is terminal within this time, and the waits before takeovers
@@ -42,6 +43,10 @@ that it may still need (I18)."""
 REST_S = 40.0
 """And all hold the same soon after, and know it: comparisons are asked for again after 10 s,
 registers are told every 5 s."""
+REACH_S = 60.0
+"""Everybody reaches everybody again: remembered addresses are tried all the time."""
+FILLING_MS = 5000
+"""Long enough that a job as large as all machines together needs each of them."""
 LOOK_S = 1.0
 """How often judges look at a world in which nothing need have happened."""
 
@@ -96,6 +101,7 @@ class Trial:
         self.oracle = Oracle(issue(name, not_before_ms=WALL_START_MS) for name in names)
         self._durability = Durability(self.oracle)
         self._accepted = Accepted(self.oracle)
+        self._intents = Intents(self.oracle)
         self._counts = _Counts()
         self._sometimes = Sometimes(self.oracle)
         quiet = Quiet()
@@ -114,6 +120,7 @@ class Trial:
             Owners(quiet),
             Progress(quiet),
             Duplicates(self.oracle, quiet, faultless=not plan.faults),
+            self._intents,
             Settled(self.oracle),
             Convergence(),
             Joins(),
@@ -132,6 +139,7 @@ class Trial:
             with _bounds(self.plan):
                 self._under_faults()
                 self._healed()
+                self._opened()
                 self._at_rest()
         except Wrong as error:
             return self._verdict(Outcome.WRONG, str(error))
@@ -160,8 +168,31 @@ class Trial:
 
     def _healed(self) -> None:
         self.world.calm(dead=self.actor.dead)
+        self._wait_for_all()
+
+    def _wait_for_all(self) -> None:
         if not self._until(self._liveness_s, lambda: not self._unended()):
             raise _Stuck(f"{self._liveness_s():.0f} s after the heal {self._unended()}")
+
+    def _opened(self) -> None:
+        """What operators wanted is taken back: every machine does its part again."""
+        if not any(isinstance(action, Intend) for action in self.actor.done):
+            return
+        if not self._until(lambda: REACH_S, lambda: not self._apart()):
+            raise _Stuck(f"{REACH_S:.0f} s after all had ended {self._apart()}")
+        machines = self.world.up()
+        for machine in machines:
+            self.actor.act(Intend(self.world.now_s, machines[0].name, machine.name, ""))
+        filling = script("filling", duration_ms=FILLING_MS, count=PLACES * len(machines))
+        self.actor.act(Submit(self.world.now_s, machines[0].name, filling))
+        self._wait_for_all()
+        (job,) = [
+            job for job in machines[0].running.facts.view.jobs.values() if job.name == "filling"
+        ]
+        used = {attempt.node for attempt in job.attempts.values() if attempt.taken}
+        for machine in machines:
+            if machine.node not in used:
+                raise Wrong("I21", f"{machine.name} was opened, and got no part of a large job")
 
     def _liveness_s(self) -> float:
         """With the longest wait before a takeover of those that an active job may need."""
@@ -202,11 +233,24 @@ class Trial:
             for job in jobs.values():
                 if job.version is not None and not self._is_kept(job.version.spec):
                     continue  # What it wants died with the one machine that knew.
-                if not job.state().terminal and not _hangs_on_the_dead(job, up):
+                if not job.state().terminal and not (
+                    _hangs_on_the_dead(job, up) or self._waits_by_intent(job)
+                ):
                     return f"{job.name} is {job.state().value} at {machine.name}"
                 if any(attempt.node in up for attempt in job.live_attempts()):
                     return f"an attempt of {job.name} still runs for all that {machine.name} knows"
         return ""
+
+    def _waits_by_intent(self, job: JobView) -> bool:
+        """Its owner says that it waits because every machine is cordoned or drained, and so it
+        is."""
+        for machine in self.world.up():
+            if job.owner is not None and job.owner[1] == machine.node:
+                waiting = machine.running.orchestrate.waiting(job.id)
+                told = () if waiting is None else waiting.verdicts
+                refused = {one.node: one.refusal.value for one in told if one.refusal is not None}
+                return self._intents.waits_for_all(machine, refused, self.world)
+        return False
 
     def _is_kept(self, blob: Digest) -> bool:
         return self._durability.is_blob_kept(self.world, blob)
@@ -214,20 +258,29 @@ class Trial:
     def _unrested(self) -> str:
         """A sentence about the first machine that lacks something yet; "" when all know all."""
         machines = self.world.up()
-        context = machines[0].running.ledger.context()
+        if apart := self._apart():
+            return apart
         everybody = len(machines) == len(self.world.machines)
         for machine in machines:
             member = machine.running
-            readings = [member.facts.readings.get(other.node) for other in machines]
-            if not all(one is not None and one.reachable and one.name for one in readings):
-                return f"{machine.name} does not reach everybody"
-            if member.ledger.context() != context:
-                return f"{machine.name} and {machines[0].name} hold other logs"
             if any(self._is_kept(spec) for spec in member.facts.missing_specs):
                 return f"{machine.name} lacks a spec"
             for job in member.facts.view.jobs.values() if everybody else ():
                 if not member.seen.is_settled(job.id):
                     return f"{job.name} is not settled at {machine.name}"
+        return ""
+
+    def _apart(self) -> str:
+        """A sentence about the first machine that does not reach all who are up, or holds other
+        logs than they do; else ""."""
+        machines = self.world.up()
+        context = machines[0].running.ledger.context()
+        for machine in machines:
+            readings = [machine.running.facts.readings.get(one.node) for one in machines]
+            if not all(one is not None and one.reachable and one.engines for one in readings):
+                return f"{machine.name} does not reach everybody"
+            if machine.running.ledger.context() != context:
+                return f"{machine.name} and {machines[0].name} hold other logs"
         return ""
 
     def _verdict(self, outcome: Outcome, sentence: str) -> Verdict:

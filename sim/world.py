@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from mesh.gossip.events import AddressHeard
-from mesh.member.commands import Command, GetJob, StopJob, SubmitJob
+from mesh.member.commands import Command, GetJob, SetIntent, StopJob, SubmitJob
 from mesh.member.member import Member
 from sim.clock import WALL_START_MS, Clock
 from sim.disk import DriveSettings
@@ -224,6 +224,13 @@ class World:
     def read(self, name: str, job: str) -> Ask:
         """Ask one machine how a job stands."""
         return self.ask(name, GetJob(job))
+
+    def intend(self, name: str, node: str, intent: str, *, deadline_s: int = 0) -> Ask:
+        """Say at one machine what an operator wants of another, or of itself."""
+        meant = self.machines[node].node
+        ask = self.ask(name, SetIntent(meant, intent, deadline_s=deadline_s))
+        self._note(f"{intent or 'open'} is wanted of {node} at {name}")
+        return ask
 
     def wait(self, ask: Ask, limit_s: float) -> None:
         """Let time pass until the client has its answer."""

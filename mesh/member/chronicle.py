@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mesh.gossip.core import PeerReading
 from mesh.gossip.events import PeerState
@@ -37,8 +36,7 @@ _OBSERVED: Mapping[int, Word] = {
 """What of an attempt is worth a line; the steps between are seen in its row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How a job stood when it was last looked at."""
 
     state: JobState
@@ -95,11 +93,10 @@ class Chronicle:
         """A job changed; `waiting` is why slots of it stay unplaced, where this node decides it."""
         duplicates = job.slots.duplicate_count()
         waits = waiting is not None
-        now = Standing(state, duplicates, waits)
         before = self._jobs.get(job.id)
-        if now == before:
+        if before is not None and before == (state, duplicates, waits):
             return
-        self._jobs[job.id] = now
+        now = self._jobs[job.id] = Standing(state, duplicates, waits)
         self.states[state.value] += 1
         if before is not None:
             self.states[before.state.value] -= 1
@@ -189,6 +186,13 @@ _PEER_WORDS: Mapping[tuple[PeerState | None, PeerState], Word] = {
 def _word_of(dot: Dot, record: Record) -> tuple[Word | None, Any]:
     """What a record is worth saying, and all of it that its sentence needs."""
     body = record.body
+    if record.kind == Kind.ATTEMPT_OBSERVED:  # half of all records, most of them worth no line
+        told = _OBSERVED.get(body["state"])
+        return told, told and (
+            body.get("exit_code"),
+            body.get("reason", ""),
+            body.get("message", ""),
+        )
     match Kind(record.kind):
         case Kind.JOB_CREATED:
             return Word.SUBMITTED, dot
@@ -204,8 +208,5 @@ def _word_of(dot: Dot, record: Record) -> tuple[Word | None, Any]:
             return Word.PLACED, body["number"]
         case Kind.ATTEMPT_STOP_REQUESTED:
             return Word.ATTEMPT_STOP_ASKED, body["reason"]
-        case Kind.ATTEMPT_OBSERVED:
-            said = (body.get("exit_code"), body.get("reason", ""), body.get("message", ""))
-            return _OBSERVED.get(body["state"]), said
         case _:
             return None, ()

@@ -96,7 +96,8 @@ class Flushes:
         if self._out is not None:
             return None, []
         batch = self._gathering
-        batch.envelopes.extend(self._ledger.seal())
+        if self._ledger.has_unsealed():
+            batch.envelopes.extend(self._ledger.seal())
         batch.told_later = told_later
         if not batch.writes:
             ready, batch.effects = batch.effects, []

@@ -122,8 +122,7 @@ class Member:
         )
         self.boot = self._recall(restored, now)
         """The epoch opened at this start."""
-        self._steps_wait = False
-        """A timer runs for steps that are not on disk."""
+        self._steps_wait = False  # a timer runs for steps that are not on disk
         self._untold: list[bytes] = []
         """Own envelopes on disk that peers are to hear of within a moment."""
         self.outbox = Outbox()
@@ -194,7 +193,7 @@ class Member:
             case TimerFired(token) if token[0] == ABSENCE_TIMER:
                 self.absence.look(NodeId(token[1]), now)
             case TimerFired(token) if token[0] in (EXPIRY_TIMER, WITHDRAW_TIMER, AGAIN_TIMER):
-                self.orchestrate.timer_fired(token[0], JobId(token[1]))
+                self.orchestrate.timer_fired(token[0], JobId(token[1]), now)
             case TimerFired(token) if token[0] == SEEN_TIMER:
                 self._route(self.seen.timer_fired(now), now)
             case TimerFired(token) if token[0] == STEPS_TIMER:
@@ -294,11 +293,9 @@ class Member:
         return bool(self.facts.dirty)
 
     def read_now(self, command: Command, now: Instant) -> Reply | None:
-        """The answer to a reading between two events, while all that is known here is on disk;
-        None for a command that is to come as an event: it writes, or waits for a flush."""
-        if isinstance(command, READINGS) and self._flushes.idle and not self.ledger.has_unsealed():
-            return self._desk.answer(command, now)
-        return None
+        """Between two events; None where it is to come as one, because it writes or waits."""
+        on_disk = self._flushes.idle and not self.ledger.has_unsealed()
+        return self._desk.answer(command, now) if on_disk and type(command) in READINGS else None
 
     def _command(self, token: int, command: Command | WatchCommand, now: Instant) -> None:
         answer: object

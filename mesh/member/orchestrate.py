@@ -42,8 +42,9 @@ class Orchestrate:
         self._deadlines: dict[JobId, tuple[Dot, dict[str, float]]] = {}
         """Of a job we own, its version and the monotonic seconds at which that runs out of time, by
         the reason."""
-        self._withdrawals: dict[JobId, None] = {}
-        """Jobs that have a timer running for attempts that wait at their target."""
+        self._withdrawals: dict[JobId, float] = {}
+        """Jobs with attempts that waited at their target, by the monotonic second at which to look
+        again. One timer runs, for the first: nearly all have begun long before."""
         self._again: dict[JobId, int] = {}
         """Wall times at which jobs that wait are to be looked at again."""
 
@@ -105,10 +106,11 @@ class Orchestrate:
             self._watch_refusals(job, plan.waiting, now)
         return bool(plan.placements or plan.stops)
 
-    def timer_fired(self, kind: str, job: JobId) -> None:
+    def timer_fired(self, kind: str, job: JobId, now: Instant) -> None:
         """A deadline of a job, or the end of an attempt's patience at its target."""
         if kind == WITHDRAW_TIMER:
-            self._withdrawals.pop(job, None)
+            self._look_at_assigned(now)
+            return
         if kind == AGAIN_TIMER:
             self._again.pop(job, None)
         if job in self._facts.view.jobs:
@@ -162,11 +164,24 @@ class Orchestrate:
 
     def _watch_assigned(self, job: JobView, now: Instant) -> None:
         """Look again at attempts that wait at their target: another node may have room by then."""
-        waits = job.slots.count(SlotState.ASSIGNED) > 0
-        if waits and job.id not in self._withdrawals:
-            self._withdrawals[job.id] = None
+        if job.slots.count(SlotState.ASSIGNED) and job.id not in self._withdrawals:
             at_s = now.monotonic_s + WITHDRAW_AFTER_MS / 1000
-            self._outbox.send(StartTimer((WITHDRAW_TIMER, job.id), at_s))
+            if not self._withdrawals:
+                self._outbox.send(StartTimer((WITHDRAW_TIMER, job.id), at_s))
+            self._withdrawals[job.id] = at_s
+
+    def _look_at_assigned(self, now: Instant) -> None:
+        """Those whose time has come, in order of it; the timer runs on for the first of the rest
+        that still waits."""
+        for job_id, at_s in list(self._withdrawals.items()):
+            job = self._facts.view.jobs.get(job_id)
+            waits = job is not None and job.slots.count(SlotState.ASSIGNED) > 0
+            if waits and at_s > now.monotonic_s:
+                self._outbox.send(StartTimer((WITHDRAW_TIMER, job_id), at_s))
+                return
+            del self._withdrawals[job_id]
+            if waits:
+                self._facts.touch(job_id)
 
     def _watch_refusals(self, job: JobView, waiting: Waiting, now: Instant) -> None:
         """Look again when a refusal lapses that time alone may undo."""

@@ -7,7 +7,7 @@ from collections import Counter
 from mesh.member.events import Persist
 from scheduler.ids import AttemptId, Dot, JobId
 from scheduler.job_view import JobView
-from scheduler.jobs import INFRASTRUCTURE_FAILURES, AttemptState, JobState
+from scheduler.jobs import INFRASTRUCTURE_FAILURES, AttemptState, JobState, StopReason
 from scheduler.lifecycle import SlotState
 from scheduler.records import Kind
 from sim.judges.oracle import Oracle
@@ -45,11 +45,13 @@ class Progress(Watcher):
 
 
 def _waiting(component: list[Machine]) -> list[JobId]:
-    """Jobs with a slot that does not run though a machine has room, as all of them know them."""
-    busy = [one.running.compute.running + one.running.compute.queued for one in component]
-    if min(busy) >= PLACES:
-        return []
+    """Jobs with a slot that does not run though a machine has room and takes work, as all of them
+    know them."""
     facts = component[0].running.facts
+    taking = [one for one in component if not facts.intent_of(one.node)]
+    busy = [one.running.compute.running + one.running.compute.queued for one in taking]
+    if min(busy, default=PLACES) >= PLACES:
+        return []
     return [
         job
         for job in facts.active
@@ -61,14 +63,14 @@ def _waiting(component: list[Machine]) -> list[JobId]:
 
 
 class Duplicates(Watcher):
-    """Counts attempts that were accepted and not sent back, slot by slot."""
+    """Counts attempts that were accepted, and neither sent back nor moved by a drain, by slots."""
 
     def __init__(self, oracle: Oracle, quiet: Quiet, *, faultless: bool) -> None:
         self._oracle = oracle
         self._quiet = quiet
         self._faultless = faultless
         self._accepted: dict[AttemptId, None] = {}
-        self._refused: dict[AttemptId, None] = {}
+        self._spent_nothing: dict[AttemptId, None] = {}
 
     def written(self, machine: Machine, persist: Persist) -> None:
         for _, record in self._oracle.own_records(machine, persist):
@@ -76,15 +78,18 @@ class Duplicates(Watcher):
                 continue
             if record.body["state"] == AttemptState.ACCEPTED:
                 self._accepted[record.body["attempt"]] = None
-            elif record.body["state"] == AttemptState.REFUSED:
-                self._refused[record.body["attempt"]] = None
+            elif (
+                record.body["state"] == AttemptState.REFUSED
+                or record.body.get("reason") == StopReason.DRAINED.value
+            ):
+                self._spent_nothing[record.body["attempt"]] = None
 
     def begun(self) -> Counter[tuple[JobId, Dot, int]]:
-        """(job, version, index) -> attempts of that slot that were accepted and not sent back."""
+        """(job, version, index) -> attempts of that slot that count against its budget."""
         slots = Counter[tuple[JobId, Dot, int]]()
         for attempt in self._accepted:
             placed = self._oracle.placed.get(attempt)
-            if placed is not None and attempt not in self._refused:
+            if placed is not None and attempt not in self._spent_nothing:
                 slots[placed.job, placed.version, placed.index] += 1
         return slots
 

@@ -1,7 +1,8 @@
 """`make bench`: runs every `bench_*.py` beside this file, prints a table, writes build/bench.json.
 
 A bench module has `figures() -> Iterable[Figure]`; rows that take minutes are given only when
-`long_rows()`. The exit code is 1 when a figure is on the wrong side of its floor.
+`long_rows()`. The exit code is 1 when a figure is on the wrong side of its floor, 130 when it was
+interrupted; the nodes end with it however it ends.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 import json
 import os
 import platform
+import signal
 import sys
 import time
 import traceback
@@ -19,6 +21,7 @@ from tests.bench.figure import Figure, table
 
 HERE = Path(__file__).resolve().parent
 NOTE_CHARS = 120
+INTERRUPTED = 130
 RESULT = HERE.parents[1] / "build" / "bench.json"
 
 
@@ -53,8 +56,14 @@ def measure() -> list[Figure]:
 
 def main() -> int:
     """Measure, print, write; 1 when a floor is missed."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # one begun in the background ignores the second
+        signal.signal(number, signal.default_int_handler)
     described = machine()
-    figures = measure()
+    try:
+        figures = measure()
+    except KeyboardInterrupt:
+        print("\nInterrupted: its nodes have ended, nothing was written.", file=sys.stderr)
+        return INTERRUPTED
     print("\n".join(table(figures)))
     RESULT.parent.mkdir(exist_ok=True)
     document = {"machine": described, "figures": [figure.document() for figure in figures]}

@@ -240,6 +240,8 @@ def test_results_that_cannot_be_kept(outcome, state, reason):
     core.handle(outcome, at(11))
     core.handle(ResultsFailed("The disk is full."), at(12))
     assert (core.observation.state, core.observation.reason) == (state, reason)
+    assert core.observation.message.endswith("The disk is full.")
+    assert core.observation.message.startswith("Exited with code 3") == (reason == "exit_code")
     assert core.observation.result is None
 
 

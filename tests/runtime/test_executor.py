@@ -322,14 +322,15 @@ async def test_results_that_cannot_be_written(rig, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("runtime.executor.store_results", full)
+    monkeypatch.setattr("runtime.results.store_results", full)
     async with rig.running():
         rig.executor.perform(ATTEMPT, PrepareInputs(order()))
         assert await rig.next_event() == InputsReady()
         outcome = EngineEnded(0, "", "", "", "", 0, 0)
         rig.executor.perform(ATTEMPT, StoreResults(order(), outcome))
         event = await rig.next_event()
-    assert event == ResultsFailed("The result could not be written: No space left on device.")
+    assert isinstance(event, ResultsFailed)
+    assert "on this node is full. Free some space there" in event.message
 
 
 async def test_a_stop_of_nothing_is_no_error(rig):

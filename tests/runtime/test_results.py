@@ -8,9 +8,11 @@ import os
 import pytest
 
 import runtime.gather
-from runtime.attempt import EngineEnded
-from runtime.results import SMALL_BYTES, SMALL_TOTAL_BYTES, Keeper, store_results
-from scheduler.ids import AttemptId, blob_digest
+import runtime.results
+from runtime.attempt import EngineEnded, Order, ResultsFailed, ResultsStored
+from runtime.results import SMALL_BYTES, SMALL_TOTAL_BYTES, Keeper, keep_results, store_results
+from scheduler.ids import AttemptId, JobId, blob_digest
+from scheduler.jobs import JobSpec, JobType, ResultPath, Source, Task
 from storage.blobs import BlobStore
 from storage.digest import EntryKind, ManifestError, decode_manifest_untrusted
 from storage.errors import TooLarge
@@ -148,3 +150,36 @@ def test_a_result_that_is_kept_again_is_the_same(keep, tmp_path):
     again = keep(printed=(SMALL_BYTES + 1, 0))
     assert first[0] == again[0]
     assert [one.mode for one in again[0].entries] == [0o755, 0o644, 0o755]
+
+
+def kept_of(tmp_path, **more):
+    """What becomes of a folder with one large result file."""
+    folder = tmp_path / "results" / ATTEMPT
+    (folder / "outputs" / "0").mkdir(parents=True, exist_ok=True)
+    (folder / "outputs" / "0" / "large").write_bytes(b"l" * (SMALL_BYTES + 1))
+    task = Task("main", Source("docker"), result_paths=(ResultPath("out", "/out"),))
+    job = JobSpec(JobType.BATCH, task)
+    order = Order(ATTEMPT, JobId("j-one"), 1, 0, 1, job, {})
+    outcome = EngineEnded(0, "", "", "", "", 0, 0)
+    return folder, keep_results(folder, order, outcome, BlobStore(tmp_path / "kept"))
+
+
+def test_a_result_that_would_fill_the_disk_is_given_up_and_its_room_given_back(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runtime.results, "KEEP_FREE_BYTES", 1 << 60)
+    folder, event = kept_of(tmp_path)
+    assert event == ResultsFailed(
+        f"The result was not kept: the disk that holds {tmp_path}/results on this node is full. "
+        "Free some space there or write less, and run the job again."
+    )
+    assert [path.name for path in folder.rglob("*")] == ["not-kept"]
+    assert list(BlobStore(tmp_path / "kept").digests()) == []
+    monkeypatch.undo()
+    assert kept_of(tmp_path)[1] == event, "whoever asks again after a restart hears the same"
+
+
+def test_a_result_with_room_is_kept(tmp_path):
+    _, event = kept_of(tmp_path)
+    assert isinstance(event, ResultsStored)
+    assert event.size_bytes == SMALL_BYTES + 1

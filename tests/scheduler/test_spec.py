@@ -16,6 +16,7 @@ from scheduler.spec import (
     encode_spec,
     job_document,
     named_blobs,
+    parse_and_encode_untrusted,
     parse_job_untrusted,
 )
 from tests.scheduler.job_documents import (
@@ -186,6 +187,7 @@ def test_good_jobs_parse_and_come_back_from_their_encoding(document):
     assert document == before
     assert decode_spec_untrusted(encode_spec(spec)) == spec
     assert parse_job_untrusted(job_document(spec)) == spec
+    assert parse_and_encode_untrusted(document) == (spec, encode_spec(spec))
 
 
 @pytest.mark.parametrize(("place", "value", "path"), BAD)

@@ -6,6 +6,7 @@ from sim.faults import (
     Action,
     Crash,
     Cut,
+    Intend,
     Jump,
     Kill,
     OldDisk,
@@ -81,3 +82,16 @@ def test_a_halt_an_old_disk_and_a_jump() -> None:
     assert world.machines["a"].drive.disk.written() == ()
     world.advance(5.0)
     assert len(world.at_work()) == 3
+
+
+def test_a_word_about_a_machine_is_heard_by_all() -> None:
+    world, actor = _acted(
+        Intend(1.0, "a", "b", "draining", 7), Intend(2.0, "c", "a", "cordoned"), advance_s=4.0
+    )
+    assert [ask.done for ask in actor.asks] == [True, True]
+    for machine in world.up():
+        facts = machine.running.facts
+        assert facts.intent_of(world.machines["a"].node) == "cordoned"
+        told = facts.view.intents.of(world.machines["b"].node)
+        assert told is not None
+        assert (told.standing, told.deadline_s) == ("draining", 7)

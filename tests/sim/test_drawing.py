@@ -8,6 +8,7 @@ from sim.faults import (
     Crash,
     Cut,
     Fault,
+    Intend,
     Jump,
     Kill,
     OldDisk,
@@ -47,6 +48,8 @@ def test_each_fault_is_in_some_runs_and_not_in_others(fault: Fault) -> None:
         (Fault.STALLS, Stall),
         (Fault.JUMPS, Jump),
         (Fault.STOPS, Stop),
+        (Fault.CORDONS, Intend),
+        (Fault.DRAINS, Intend),
     ],
 )
 def test_faults_are_planned(fault: Fault, action: type) -> None:
@@ -65,6 +68,14 @@ def test_a_split_that_lasts_is_waited_for() -> None:
     lasting = [(plan, one) for plan in plans for one in _splits(plan) if _lasts(one)]
     assert lasting
     assert all(plan.safety_s >= one.at_s + one.duration_s for plan, one in lasting)
+
+
+def test_operators_want_different_things_at_different_machines() -> None:
+    plans = [draw(seed, require=[Fault.DRAINS], only=[]) for seed in SEEDS]
+    words = [[one for one in plan.actions if isinstance(one, Intend)] for plan in plans]
+    assert {one.intent for told in words for one in told} == {"draining", ""}
+    assert any({one.node for one in told} == set("abcde") for told in words)
+    assert any(one.machine != one.node for told in words for one in told)
 
 
 def _splits(plan: Plan) -> list[Split]:
@@ -91,6 +102,8 @@ def test_plans_are_in_order_and_name_machines_that_exist() -> None:
                     assert all(one != other and {one, other} <= names for one, other in ways)
                 case Kill():
                     pass
+                case Intend(machine=machine, node=node):
+                    assert {machine, node} <= names
                 case _:
                     assert action.machine in names
 

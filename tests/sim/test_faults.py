@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from sim.disk import Boundary
 from sim.drawing import draw
-from sim.faults import FOR_GOOD, Crash, Cut, Fault, Kill, Role, Split
+from sim.faults import FOR_GOOD, Crash, Cut, Fault, Intend, Kill, Role, Split
 
 
 def test_every_option_stands_in_its_lines() -> None:
@@ -19,5 +19,9 @@ def test_faults_are_told_in_sentences() -> None:
     assert str(Crash(1.0, "a", None, 0, 2.0)) == "crash a at once, down for 2.0 s"
     crash = Crash(1.0, "a", Boundary.BEFORE, 3, FOR_GOOD)
     assert str(crash) == "crash a before the write 3, down for good"
+    assert str(Intend(1.0, "a", "b", "cordoned")) == "cordon b, said at a"
+    drain = Intend(1.0, "a", "b", "draining", 5)
+    assert str(drain) == "drain b within 5 s, said at a"
+    assert str(Intend(1.0, "a", "a", "")) == "open a, said at a"
     told = str(Kill(1.0, Role.OWNER, FOR_GOOD))
     assert told == "kill the owner of an active job, down for good"

@@ -12,27 +12,33 @@ import mesh.member.absence
 import mesh.member.compute
 import mesh.member.seen
 import scheduler.attempts
+import scheduler.feasibility
+import scheduler.lifecycle
 import scheduler.reconcile
 import scheduler.slots
 from mesh.member.absence import Absence
 from mesh.member.compute import Compute
 from mesh.member.events import Persist
+from mesh.member.facts import Facts
 from mesh.member.member import Member
 from mesh.member.outbox import Outbox
-from scheduler.ids import AttemptId, NodeId
+from scheduler.ids import AttemptId, Dot, NodeId
 from scheduler.instant import Instant
+from scheduler.intents import NONE, Intents
 from scheduler.job_view import JobView
-from scheduler.jobs import AttemptState, Failure, Observation
+from scheduler.jobs import AttemptState, Failure, Observation, Refusal
 from scheduler.lifecycle import SlotState, Tried, slot_state
+from scheduler.records import Record
 from scheduler.settled import is_settled
 from scheduler.slots import SlotTable
 from sim.drawing import draw
-from sim.faults import Fault, Plan, Split, Submit
+from sim.faults import Fault, Intend, Plan, Split, Submit
 from sim.sometimes import Path
 from sim.trial import Outcome, Trial
 from sim.world import WorldSettings, script
 
 REQUIRED = (Fault.LOSS, Fault.SPLIT, Fault.CRASH, Fault.TWINS)
+OPERATED = (*REQUIRED, Fault.CORDONS, Fault.DRAINS)
 TWO_RESULTS = Plan(
     WorldSettings(1, ("a", "b", "c")),
     30.0,
@@ -43,6 +49,21 @@ TWO_RESULTS = Plan(
     ),
 )
 """Each part of a split replaces what it cannot reach, and finishes it."""
+DRAINED_OFTEN = Plan(
+    WorldSettings(1, ("a", "b")),
+    20.0,
+    (Fault.DRAINS,),
+    (
+        Submit(1.0, "a", script("one", duration_ms=10_000)),
+        *(
+            Intend(2.0 * time + (0.0 if intent else 1.0), "a", node, intent)
+            for time in range(1, 6)
+            for intent in ("draining", "")
+            for node in ("a", "b")
+        ),
+    ),
+)
+"""What runs is moved five times, and has three attempts."""
 
 Claim = tuple[int, NodeId]
 
@@ -220,6 +241,57 @@ def test_forgetting_what_a_crash_cut_off_is_found(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Compute, "restart", silent)
     _find(Outcome.WRONG, "I16")
+
+
+def test_work_for_a_machine_that_is_known_to_be_closed_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = (Refusal.CORDONED, Refusal.DRAINING)
+    blind = tuple(one for one in scheduler.feasibility.CHECKS if one.refusal not in closed)
+    monkeypatch.setattr(scheduler.feasibility, "CHECKS", blind)
+    _find(Outcome.WRONG, "I21", require=OPERATED)
+
+
+def test_a_machine_that_takes_work_while_it_is_closed_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admit = Compute._admit
+
+    def blind(*told: Any) -> None:
+        with monkeypatch.context() as inner:
+            inner.setattr(Facts, "intent_of", lambda facts, node: "")
+            admit(*told)
+
+    monkeypatch.setattr(Compute, "_admit", blind)
+    _find(Outcome.WRONG, "I21", require=OPERATED)
+
+
+def test_a_drain_that_waits_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Compute._watch_drain
+
+    def patient(compute: Compute, dot: Dot, allowed_s: float, now: Instant) -> None:
+        watch(compute, dot, 3600.0, now)
+
+    monkeypatch.setattr(Compute, "_watch_drain", patient)
+    _find(Outcome.WRONG, "I21", seeds=200, require=OPERATED)
+
+
+def test_a_machine_that_stays_closed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = Intents.add
+
+    def but_opened(intents: Intents, dot: Dot, record: Record) -> None:
+        if record.body["intent"] != NONE:
+            add(intents, dot, record)
+
+    monkeypatch.setattr(Intents, "add", but_opened)
+    _find(Outcome.WRONG, "I21", require=OPERATED)
+
+
+def test_a_drain_that_costs_a_retry_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Trial(DRAINED_OFTEN).run().outcome is Outcome.RIGHT
+    monkeypatch.setattr(scheduler.lifecycle, "_NOT_ITS_FAULT", frozenset())
+    verdict = Trial(DRAINED_OFTEN).run()
+    assert (verdict.outcome, verdict.sentence[:4]) == (Outcome.WRONG, "I16:"), verdict.sentence
 
 
 def _find(

@@ -17,6 +17,6 @@ def test_a_calm_run_takes_no_path_but_to_be_settled() -> None:
 
 @pytest.mark.slow
 def test_a_hurt_run_takes_many() -> None:
-    plan = swarm(3)
+    plan = swarm(1)
     assert Fault.SPLIT in plan.faults
     assert {Path.DUPLICATE.name, Path.TAKEOVER.name} <= set(Trial(plan).run().sometimes)

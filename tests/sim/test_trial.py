@@ -11,9 +11,9 @@ import pytest
 
 from mesh.member.member import Member
 from sim.drawing import draw
-from sim.faults import Fault, Plan
+from sim.faults import Fault, Intend, Plan, Submit
 from sim.trial import Outcome, Trial
-from sim.world import World
+from sim.world import World, WorldSettings, script
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = (Fault.LOSS, Fault.SPLIT, Fault.CRASH)
@@ -86,6 +86,33 @@ def test_what_never_ends_is_stuck() -> None:
     verdict = Trial(draw(1, machines=1, jobs=2, safety_s=5.0), Deaf).run()
     assert verdict.outcome is Outcome.STUCK
     assert "after the heal" in verdict.sentence
+
+
+def test_work_waits_while_every_machine_is_closed_and_goes_on_when_they_are_opened() -> None:
+    names = ("a", "b", "c")
+    closed = [Intend(1.0, "a", name, "cordoned") for name in names]
+    history = (*closed, Submit(2.0, "b", script("one", duration_ms=50, count=3)))
+    trial = Trial(Plan(WorldSettings(1, names), 5.0, (Fault.CORDONS,), history))
+    trial.world.clock.at(6.5, lambda: seen.append(_states(trial)))
+    seen: list[set[str]] = []
+    verdict = trial.run()
+    assert verdict.outcome is Outcome.RIGHT, verdict.sentence
+    assert seen == [{"Queued"}]
+    assert _states(trial) == {"Completed"}
+
+
+def _states(trial: Trial) -> set[str]:
+    """Of the job "one", at each machine."""
+    views = [machine.running.facts.view for machine in trial.world.up()]
+    return {job.state().value for view in views for job in view.jobs.values() if job.name == "one"}
+
+
+def test_work_that_waits_for_no_reason_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One machine is cordoned, the other is not, and nobody places anything."""
+    monkeypatch.setattr("mesh.member.orchestrate.Orchestrate.consider", lambda *_: False)
+    history = (Intend(1.0, "a", "b", "cordoned"), Submit(2.0, "a", script("one", duration_ms=5)))
+    verdict = Trial(Plan(WorldSettings(1, ("a", "b")), 5.0, (Fault.CORDONS,), history)).run()
+    assert verdict.outcome in (Outcome.STUCK, Outcome.WRONG)
 
 
 def test_a_split_that_never_heals_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -84,7 +86,7 @@ def test_where_no_link_can_be_made_it_is_copied(store, result, monkeypatch):
     def no_link(*_, **__):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr(storage.intake.os, "link", no_link)
+    monkeypatch.setattr(os, "link", no_link)
     intake = Intake(store)
     intake.keep_file(result)
     intake.finish()
@@ -104,16 +106,20 @@ def test_files_of_any_size(store, tmp_path, size_bytes):
 
 @pytest.mark.parametrize("count", [FLUSH_ALONE, FLUSH_ALONE + 1])
 def test_many_share_a_flush(store, tmp_path, count, monkeypatch):
-    alone, together = [], []
+    alone: list[Path] = []
+    together: list[Path] = []
     flush, flush_all = storage.intake._flush_file, storage.intake._flush_file_system
-    monkeypatch.setattr(
-        storage.intake, "_flush_file", lambda path: (alone.append(path), flush(path))
-    )
-    monkeypatch.setattr(
-        storage.intake,
-        "_flush_file_system",
-        lambda folder: (together.append(folder), flush_all(folder)),
-    )
+
+    def flush_one(path: Path) -> None:
+        alone.append(path)
+        flush(path)
+
+    def flush_together(folder: Path) -> None:
+        together.append(folder)
+        flush_all(folder)
+
+    monkeypatch.setattr(storage.intake, "_flush_file", flush_one)
+    monkeypatch.setattr(storage.intake, "_flush_file_system", flush_together)
     intake = Intake(store)
     for number in range(count):
         path = tmp_path / str(number)
@@ -129,13 +135,13 @@ def test_a_flush_that_fails_is_told(store, tmp_path, monkeypatch):
     (tmp_path / "one").write_text("one")
     intake = Intake(store)
     intake.keep_file(tmp_path / "one")
-    real = storage.intake.ctypes.CDLL
+    real = ctypes.CDLL
 
     class Broken:
         def __init__(self, *_, **__):
             self.syncfs = lambda handle: real(None, use_errno=True).syncfs(-1)
 
-    monkeypatch.setattr(storage.intake.ctypes, "CDLL", Broken)
+    monkeypatch.setattr(ctypes, "CDLL", Broken)
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
         intake.finish()
     assert kept(store) == set()

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from tests.system.guard import guard
+
 IMAGE = "bmesh-test/busybox:local"
 TOOLS = ("dockerd", "docker", "ip", "nsenter", "unshare", "iptables", "busybox")
 START_WAIT_S = 90.0
@@ -73,6 +75,7 @@ class PrivateEngine:
         command += ["--bip", "10.97.0.1/24", "--live-restore" if self._live_restore else "--debug"]
         with open(self._folder / "log", "ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=log)
+        guard(self._process.pid)
         give_up_s = time.monotonic() + START_WAIT_S
         while subprocess.run(self._docker("version"), capture_output=True).returncode:
             if self._process.poll() is not None or time.monotonic() > give_up_s:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ def container_job(text: str, *, image: str = IMAGE, **fields: Any) -> dict[str, 
     task = {
         "Name": "main",
         "Engine": {"Type": "docker", "Params": params},
-        "Resources": {"CPU": fields.pop("cpu", "10m"), "Memory": "32mb"},
+        "Resources": {"CPU": fields.pop("cpu", "10m"), "Memory": fields.pop("memory", "32mb")},
         "ResultPaths": fields.pop("result_paths", []),
     }
     return {"Type": "batch", "Count": 1, **fields, "Tasks": [task]}
@@ -171,3 +173,34 @@ def test_a_node_killed_while_it_stores_results_stores_them_once_and_whole(
     assert node.run("job", "logs", job).stdout == ("o\n" * 10_000)
     until(lambda: docker_engine.docker("ps", "--all", "--quiet") == "", "the container is gone")
     until(lambda: not any((node.data_dir / "results").iterdir()), "its folder is gone")
+
+
+@docker
+def test_a_result_that_fills_the_disk_fails_its_job_and_nothing_else(
+    mesh: Mesh, docker_engine: PrivateEngine
+) -> None:
+    folder = mesh.folder / "alone"
+    folder.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "mesh", folder], check=True)
+    try:
+        node = started(mesh, docker_engine)
+        before = shutil.disk_usage(folder).used
+        # What is left would do for nothing but the node's own records.
+        text = "dd if=/dev/zero of=/outputs/big bs=64k count=720 2>/dev/null; exit"
+        for code, told in ((3, "Exited with code 3 "), (0, "The result was not kept: ")):
+            job = container_job(f"{text} {code}", result_paths=RESULTS, memory="256mb")
+            document = node.api.finished(node.api.run(job))
+            assert state_of(document) == "Failed"
+            assert message_of(document).startswith(told)
+            assert f"the disk that holds {folder}/results on this node is full. Free some" in (
+                message_of(document)
+            )
+            gone = lambda: shutil.disk_usage(folder).used < before + (8 << 20)  # noqa: E731
+            until(gone, "its room is given back")
+            until(lambda: docker_engine.docker("ps", "--all", "--quiet") == "", "nothing is left")
+        document = node.api.finished(node.api.run(container_job("echo fine")))
+        assert state_of(document) == "Completed", message_of(document)
+        node.terminate()
+    finally:
+        mesh["alone"].end()
+        subprocess.run(["umount", folder], check=True)

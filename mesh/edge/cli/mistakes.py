@@ -15,12 +15,12 @@ def tell_mistake(error: BaseException) -> int:
 
     words = " ".join(traceback.format_exception_only(error)[-1].split())
     where = _write_details(error)
-    kept = f"its details are in {where}" if where else "its details could not be written"
+    kept = f"The details are in {where}" if where else "The details could not be written"
     return report(
         CommandFailed(
             f"a mistake in bacalhau-mesh itself ended this command: {words[:200]}",
             Exit.JOB_FAILED,
-            f"The node is not touched by it; report it, {kept}",
+            f"{kept}; send them with a report of what you did",
         )
     )
 

@@ -9,7 +9,7 @@ import pytest
 from mesh.gossip.events import PeerState, Send
 from mesh.gossip.messages import Blobs, Envelopes, decode_untrusted
 from mesh.member.commands import GetJob, JobReading, ListJobs, ListNodes, SubmitJob, Submitted
-from mesh.member.events import Changed, Persist
+from mesh.member.events import Changed, CommandReceived, Flushed, Persist
 from mesh.member.member import TELL_WAIT_S
 from scheduler.jobs import JobState
 from tests.mesh.member.stage import Stage, scripted_job
@@ -39,6 +39,24 @@ def test_every_member_folds_the_same_from_what_one_was_told() -> None:
     for job in ("at-a", "at-b", "at-c"):
         assert {reading(stage, at, job).state for at in ("a", "b", "c")} == {JobState.COMPLETED}
     assert len({member.facts.view.digest() for member in stage.members.values()}) == 1
+
+
+def test_a_reading_takes_no_turn_unless_it_would_tell_what_is_not_on_disk() -> None:
+    stage = ring("a", "b")
+    job = stage.ask("a", SubmitJob(scripted_job())).job
+    stage.advance(2)
+    member = stage.members["a"]
+    assert member.read_now(GetJob(job), stage.now) == stage.ask("a", GetJob(job))
+    assert member.read_now(ListJobs(), stage.now) == stage.ask("a", ListJobs())
+    assert member.read_now(SubmitJob(scripted_job()), stage.now) is None
+    member.handle(CommandReceived(1, SubmitJob(scripted_job())), stage.now)
+    assert member.read_now(GetJob(job), stage.now) is None
+    asked = [one for one in member.end_tick(stage.now) if isinstance(one, Persist)]
+    assert member.read_now(GetJob(job), stage.now) is None
+    while asked:
+        member.handle(Flushed(asked[0].token), stage.now)
+        asked = [one for one in member.end_tick(stage.now) if isinstance(one, Persist)]
+    assert member.read_now(GetJob(job), stage.now) is not None
 
 
 def test_nodes_hear_of_each_others_capacity() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.member.commands import GetJob, JobReading, SubmitJob
+from mesh.gossip.events import StartTimer
+from mesh.member.commands import GetJob, JobReading, SubmitJob, Submitted
 from mesh.member.events import CapacityMeasured
+from mesh.member.orchestrate import WITHDRAW_TIMER
 from runtime.attempt import EngineEnded
 from scheduler.jobs import AttemptState, JobState, Resources
 from tests.mesh.member.stage import CAPACITY, Stage, scripted_job
@@ -113,3 +115,16 @@ def test_a_job_out_of_time_is_told_so_once_and_what_waits_of_it_is_not_begun(
     assert (answer.state, answer.message) == (JobState.FAILED, said)
     assert [one.message for one in answer.history].count("Job ran out of time") == 1
     assert [one.observation.state for one in answer.attempts] == [AttemptState.CANCELLED]
+
+
+def test_one_timer_looks_after_all_that_waited_at_their_targets() -> None:
+    stage = Stage("ann")
+    for _ in range(3):
+        assert isinstance(stage.ask("ann", SubmitJob(scripted_job())), Submitted)
+    stage.advance(5.0)
+    timers = [
+        effect.token
+        for _, effect in stage.performed
+        if isinstance(effect, StartTimer) and effect.token[0] == WITHDRAW_TIMER
+    ]
+    assert len(timers) == 1

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from mesh.gossip.events import LinkId
-from mesh.member.commands import GetJob, JobReading, Problem
+from mesh.member.commands import GetJob, JobReading, ListJobs, Problem
 from mesh.member.events import Answer, BlobKept, Changed, CommandReceived
 from mesh.node.doors import RESTARTING, BlobUnavailable, Doors, NodeStatus
 from mesh.node.requests import LogQuestion
@@ -95,6 +95,23 @@ async def test_each_command_gets_its_own_answer(room: Room, nursery) -> None:
     room.doors.answered(Answer(999, "nobody asked"))
     await trio.testing.wait_all_tasks_blocked()
     assert replies == {"a": "for a", "b": "for b"}
+
+
+async def test_what_can_be_read_at_once_takes_no_turn(room: Room) -> None:
+    doors = Doors(
+        status=room.doors.status,
+        post=room.posted.append,
+        blobs=BlobStore(room.doors.status.data_dir),
+        requests=cast(Any, room.requests),
+        links=dict,
+        read_logs=room._read_logs,
+        read=lambda command: reading(7) if isinstance(command, GetJob) else None,
+    )
+    assert await doors.ask(GetJob(JOB)) == reading(7)
+    assert room.posted == []
+    with trio.move_on_after(0):
+        await doors.ask(ListJobs())
+    assert [one.command for one in room.posted] == [ListJobs()]
 
 
 async def test_member_that_is_gone_answers_with_a_problem(room: Room, nursery) -> None:

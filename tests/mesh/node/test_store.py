@@ -242,3 +242,26 @@ def test_schema_is_the_one_documented(tmp_path: Path) -> None:
         assert documented == [column[1] for column in columns]
     assert f"`user_version` {SCHEMA_VERSION}" in section
     store.close()
+
+
+def test_the_reserve_is_made_given_up_and_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "RESERVE_BYTES", 4096)
+    store = Store(tmp_path / "mesh.sqlite")
+    reserve = tmp_path / store_module.RESERVE
+    assert reserve.stat().st_size == 4096
+    store._writing.execute("PRAGMA max_page_count = 1")  # as a disk with no room left
+    answers: list[object] = []
+    store.start(answers.append)
+    store.persist(Persist(1, blobs=((blob_digest(b"x" * 99_999), b"x" * 99_999),)))
+    store.close()
+    assert isinstance(answers[0], FlushFailed)
+    assert answers[0].full
+    assert not reserve.exists()
+    Store(tmp_path / "mesh.sqlite").close()
+    assert reserve.exists()
+
+
+def test_no_reserve_is_made_where_there_is_no_room_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "RESERVE_BYTES", 1 << 60)
+    Store(tmp_path / "mesh.sqlite").close()
+    assert not (tmp_path / store_module.RESERVE).exists()

@@ -44,3 +44,12 @@ def test_where_nothing_can_be_written_the_sentence_stays(
     error, hint = capsys.readouterr().err.splitlines()
     assert error.endswith("ValueError: two lines")
     assert "could not be written" in hint
+
+
+def test_a_node_that_fails_leaves_its_traceback_in_its_log(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bacalhau-mesh", "join"])
+    with pytest.raises(KeyError):
+        entry.main()
+    assert list(folder.iterdir()) == []
