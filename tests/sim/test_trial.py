@@ -91,8 +91,8 @@ def test_what_never_ends_is_stuck() -> None:
 def test_work_waits_while_every_machine_is_closed_and_goes_on_when_they_are_opened() -> None:
     names = ("a", "b", "c")
     closed = [Intend(1.0, "a", name, "cordoned") for name in names]
-    history = (*closed, Submit(2.0, "b", script("one", duration_ms=50, count=3)))
-    trial = Trial(Plan(WorldSettings(1, names), 5.0, (Fault.CORDONS,), history))
+    submission = Submit(2.0, "b", script("one", duration_ms=50, count=3))
+    trial = Trial(Plan(WorldSettings(1, names), 5.0, (Fault.CORDONS,), (*closed, submission)))
     trial.world.clock.at(6.5, lambda: seen.append(_states(trial)))
     seen: list[set[str]] = []
     verdict = trial.run()
