@@ -1,8 +1,10 @@
 """`make bench`: runs every `bench_*.py` beside this file, prints a table, writes build/bench.json.
 
+`python -m tests.bench latency top` runs these two alone and leaves build/bench.json as it was.
+
 A bench module has `figures() -> Iterable[Figure]`; rows that take minutes are given only when
 `long_rows()`. The exit code is 1 when a figure is on the wrong side of its floor, 130 when it was
-interrupted; the nodes end with it however it ends.
+interrupted, 2 for a name that is none; the nodes end with it however it ends.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.figure import Figure, table
@@ -22,6 +25,7 @@ from tests.bench.figure import Figure, table
 HERE = Path(__file__).resolve().parent
 NOTE_CHARS = 120
 INTERRUPTED = 130
+WRONG_NAME = 2
 RESULT = HERE.parents[1] / "build" / "bench.json"
 
 
@@ -36,10 +40,11 @@ def machine() -> dict[str, object]:
     }
 
 
-def measure() -> list[Figure]:
-    """The figures of all bench modules, in the order of their names."""
+def measure(wanted: Sequence[str]) -> list[Figure]:
+    """The figures of these bench modules, or of all in the order of their names."""
+    paths = [HERE / f"bench_{name}.py" for name in wanted] or sorted(HERE.glob("bench_*.py"))
     found: list[Figure] = []
-    for path in sorted(HERE.glob("bench_*.py")):
+    for path in paths:
         began_s = time.monotonic()
         print(f"{path.stem} ...", file=sys.stderr, flush=True)
         try:
@@ -58,16 +63,22 @@ def main() -> int:
     """Measure, print, write; 1 when a floor is missed."""
     for number in (signal.SIGTERM, signal.SIGINT):  # one begun in the background ignores the second
         signal.signal(number, signal.default_int_handler)
+    wanted = sys.argv[1:]
+    known = sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+    if not set(wanted) <= set(known):
+        print(f"Benches are: {', '.join(known)}.", file=sys.stderr)
+        return WRONG_NAME
     described = machine()
     try:
-        figures = measure()
+        figures = measure(wanted)
     except KeyboardInterrupt:
         print("\nInterrupted: its nodes have ended, nothing was written.", file=sys.stderr)
         return INTERRUPTED
     print("\n".join(table(figures)))
-    RESULT.parent.mkdir(exist_ok=True)
-    document = {"machine": described, "figures": [figure.document() for figure in figures]}
-    RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    if not wanted:
+        RESULT.parent.mkdir(exist_ok=True)
+        document = {"machine": described, "figures": [figure.document() for figure in figures]}
+        RESULT.write_text(json.dumps(document, indent=2) + "\n")
     missed = [figure.name for figure in figures if figure.missed]
     if missed:
         print(f"\nBelow the floor: {', '.join(missed)}.")
