@@ -10,7 +10,7 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import trio
@@ -22,6 +22,10 @@ from scheduler.instant import Instant
 
 MAX_WAITING = 4096
 """Events in the mailbox beyond which links stop reading: a quarter of a second of work."""
+
+TURNS_IN_A_ROW = 3
+"""What performing answers at once (an input that is here, a result that is no file) is handled in
+the same run of the loop; other tasks wait for no more than these."""
 
 Event = MemberEvent | FlushFailed
 
@@ -56,6 +60,11 @@ class Mailbox:
         """Forget what waits: it was meant for a member that is no more."""
         self._events.clear()
 
+    @property
+    def waits(self) -> bool:
+        """Something is there."""
+        return bool(self._events)
+
     async def wait_for_room(self) -> None:
         """Returns while the loop keeps up; what reads from strangers waits here."""
         while len(self._events) >= MAX_WAITING:
@@ -68,6 +77,10 @@ class Mailbox:
         else:
             with trio.CancelScope(deadline=until_s):
                 await self._filled.wait()
+        return self.take_now()
+
+    def take_now(self) -> deque[Event]:
+        """Everything that waits."""
         events, self._events = self._events, deque()
         self._filled = trio.Event()
         self._taken.set()
@@ -134,15 +147,23 @@ class Loop:
         self._started()
         while True:
             events = await self._mailbox.take(self._timers.next_s())
-            now = self._now()
-            effects: list[MemberEffect] = []
-            for event in itertools.chain(self._timers.take_due(now.monotonic_s), events):
-                if isinstance(event, FlushFailed):
-                    return event
-                self._observe(event)
-                effects += self._member.handle(event, now)
-            effects += self._member.end_tick(now)
-            self.perform_all(effects)
+            failed, turns = self._turn(events), 1
+            while failed is None and turns < TURNS_IN_A_ROW and self._mailbox.waits:
+                failed, turns = self._turn(self._mailbox.take_now()), turns + 1
+            if failed is not None:
+                return failed
+
+    def _turn(self, events: Iterable[Event]) -> FlushFailed | None:
+        now = self._now()
+        effects: list[MemberEffect] = []
+        for event in itertools.chain(self._timers.take_due(now.monotonic_s), events):
+            if isinstance(event, FlushFailed):
+                return event
+            self._observe(event)
+            effects += self._member.handle(event, now)
+        effects += self._member.end_tick(now)
+        self.perform_all(effects)
+        return None
 
     def perform_all(self, effects: list[MemberEffect]) -> None:
         """Each effect by the function for its type, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections import Counter, deque
@@ -18,6 +19,11 @@ RECENT = 256
 """Events kept for a look at what just happened: some seconds of a busy node."""
 SHORT = 12
 """Characters of an id that tell two apart in one cluster: `e-` or `j-` and ten, `n-` likewise."""
+
+
+@functools.lru_cache(maxsize=1)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 class Observer:
@@ -57,7 +63,8 @@ class Observer:
             )
         self.recent.append((time.time_ns() // 1_000_000, line))
         try:
-            print(f"{time.strftime('%H:%M:%S')} {line}", file=self._out, flush=True)
+            self._out.write(f"{_clock(int(time.time()))} {line}\n")
+            self._out.flush()
         except (OSError, ValueError):
             # Nobody reads any more; that is no reason to stop working.
             self.counters["lines_lost"] += 1

@@ -22,8 +22,6 @@ from mesh.edge.http.websocket import SocketExchange
 from mesh.edge.http.wire import LINGER_S, Wire
 from mesh.member.commands import Problem
 
-IDLE_S = 600.0
-"""Clients that poll keep one connection, also through a pause of minutes."""
 HEAD_S = 10.0
 """From the first byte of a request to the end of its head: a client sends it at once."""
 BODY_S = 30.0
@@ -56,8 +54,8 @@ class Connection:
         self.requests = Requests()
         self.answer = Answer()
         """To the present request, or to one that has not come."""
-        self.idle = True
-        """Between two requests."""
+        self.idle_since_s = trio.current_time()
+        """Since when it is between two requests, on trio's clock; infinity when it is not."""
         self.awaited = ""
         """The part of a request, `head` or `body`, that has begun and is waited for."""
         self.is_last = False
@@ -89,7 +87,8 @@ class Connection:
             await self.refuse(error.status, error.message)
 
     async def _next_request(self) -> Head | None:
-        self.idle, self.awaited, self.answer, self.is_last = True, "", Answer(), False
+        self.idle_since_s = trio.current_time()
+        self.awaited, self.answer, self.is_last = "", Answer(), False
         came_early = True
         while not self.stopping():
             request = self.requests.next_untrusted()
@@ -97,18 +96,17 @@ class Connection:
                 assert isinstance(request, Head)
                 if came_early:  # who has many in a row must not keep others waiting
                     await trio.lowlevel.checkpoint()
-                self.idle, self.awaited = False, ""
+                if self.awaited:
+                    self.wire.wait_for(math.inf)
+                self.idle_since_s, self.awaited = math.inf, ""
                 self.answer = Answer(request.version, is_mute=request.method == "HEAD")
                 self.is_last = request.is_last or request.to_socket
-                self.wire.wait_for(math.inf)
                 return request
             if self.wire.ended:
                 return None
             if self.requests.begun and not self.awaited:
                 self.awaited = "head"
                 self.wire.wait_for(HEAD_S)
-            elif not self.awaited:
-                self.wire.wait_for(IDLE_S)
             self.requests.take(await self.wire.receive())
             came_early = False
         return None

@@ -27,6 +27,10 @@ from mesh.node.doors import Doors
 
 GRACE_S = 1.0
 """Open feeds are cut so long after a stop is asked: a node ends within 3 s in all."""
+IDLE_S = 600.0
+"""Clients that poll keep one connection, also through a pause of minutes."""
+IDLE_LOOK_S = 60.0
+"""Between two looks for idle ones: a deadline of its own for each request costs a tenth of it."""
 BACKLOG = 1024
 """Connections that wait to be taken, as far as the system's own limit lets them."""
 TAKE_AGAIN_S = 0.1
@@ -107,6 +111,7 @@ async def serve(
         server = _Server(app or make_app(doors))
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as acceptors:
+                acceptors.start_soon(server.end_idle)
                 for listener in listeners:
                     acceptors.start_soon(server.accept, listener, connections)
                 task_status.started([_url(listener) for listener in listeners])
@@ -159,11 +164,20 @@ class _Server:
         finally:
             self._open.discard(connection)
 
+    async def end_idle(self) -> NoReturn:
+        """End connections on which nothing was asked for a long time."""
+        while True:
+            await trio.sleep(IDLE_LOOK_S)
+            self._end_idle_since(trio.current_time() - IDLE_S)
+
     def stop(self) -> None:
         """Open connections end: idle ones now, the others with the answer that they wait for."""
         self._stopping = True
+        self._end_idle_since(trio.current_time())
+
+    def _end_idle_since(self, time_s: float) -> None:
         for connection in self._open:
-            if connection.idle:
+            if connection.idle_since_s <= time_s:
                 connection.wire.patience.cancel()
 
 

@@ -7,7 +7,7 @@ import trio.testing
 
 from mesh.gossip.events import Dial, StartTimer, TimerFired
 from mesh.member.events import CommandReceived, Flushed
-from mesh.node.loop import MAX_WAITING, Loop, Mailbox, Timers
+from mesh.node.loop import MAX_WAITING, TURNS_IN_A_ROW, Loop, Mailbox, Timers
 from mesh.node.store import FlushFailed
 from scheduler.instant import Instant
 
@@ -52,6 +52,28 @@ class Shell:
 @pytest.fixture
 def clock(autojump_clock: trio.testing.MockClock) -> trio.testing.MockClock:
     return autojump_clock
+
+
+async def test_what_performing_answers_is_handled_in_the_same_run(clock, nursery) -> None:
+    asked, endless = Flushed(0), Flushed(1)
+    member = FakeMember({asked: [Dial("answered")], endless: [Dial("endless")]})
+    shell = Shell(member)
+    turns: list[int] = []
+
+    def perform(dial: Dial) -> None:
+        turns.append(sum(one == "tick" for one in member.log))
+        shell.mailbox.post(endless)
+
+    shell.loop._perform[Dial] = perform
+    nursery.start_soon(shell.loop.run)
+    await trio.testing.wait_all_tasks_blocked()
+    shell.mailbox.post(asked)
+    seen = 0
+    while seen < TURNS_IN_A_ROW:
+        await trio.lowlevel.checkpoint()
+        seen = len(turns)
+    assert seen % TURNS_IN_A_ROW == 0, "others have their turn after so many"
+    nursery.cancel_scope.cancel()
 
 
 async def test_batch_is_handled_then_ended_then_performed(clock, nursery) -> None:

@@ -14,10 +14,11 @@ import trio
 import trio.testing
 
 from mesh.edge.http.connection import Connection
-from mesh.edge.http.server import AddressUnusable, serve, serve_doors
+from mesh.edge.http.server import IDLE_LOOK_S, IDLE_S, AddressUnusable, serve, serve_doors
 from mesh.node.config import Address, NodeConfig
-from tests.mesh.edge.fake_doors import FakeDoors, job_reading
+from tests.mesh.edge.fake_doors import FakeDoors
 from tests.mesh.edge.http.wires import read_all, read_until
+from tests.mesh.edge.readings import job_reading
 
 FOLLOW = b"GET /api/v1/mesh/watch?job=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -100,6 +101,31 @@ async def test_a_stop_ends_idle_connections_at_once_and_open_feeds_soon(doors: F
             assert b"0\r\n\r\n" not in await read_all(feed)
             await idle.aclose()
             await feed.aclose()
+
+
+@pytest.mark.real("loopback")
+async def test_a_connection_on_which_nothing_is_asked_for_long_is_ended(
+    doors: FakeDoors, autojump_clock: trio.testing.MockClock
+) -> None:
+    autojump_clock.autojump_threshold = 0.05
+    job = job_reading()
+    doors.change(job)
+    async with trio.open_nursery() as nursery:
+        [url] = await nursery.start(partial(serve, doors, bind=["127.0.0.1:0"]))
+        port = int(url.rpartition(":")[2])
+        async with (
+            await trio.open_tcp_stream("127.0.0.1", port) as idle,
+            await trio.open_tcp_stream("127.0.0.1", port) as feed,
+        ):
+            await feed.send_all(FOLLOW % job.id.encode())
+            await read_until(feed, b"\n\n")
+            began_s = trio.current_time()
+            assert await read_all(idle) == b""
+            assert IDLE_S <= trio.current_time() - began_s <= IDLE_S + IDLE_LOOK_S
+            await trio.sleep(2 * IDLE_S)
+            with trio.move_on_after(0):
+                assert b"0\r\n\r\n" not in await read_all(feed), "what is answered is not idle"
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.real("loopback")
