@@ -96,6 +96,7 @@ class AttemptCore:
         self._ready = False
         self._resumed: AttemptState | None = None
         """What the records said when an earlier process of this node had begun the attempt."""
+        self._lost = NODE_RESTARTED
         self._outcome: EngineEnded | None = None
 
     @property
@@ -116,14 +117,17 @@ class AttemptCore:
             return source.params.get("Digest") in self.order.here
         return source.type in AT_HAND
 
-    def resume(self, state: AttemptState, now: Instant) -> list[AttemptEffect]:
-        """Go on after a restart of this node: `state` is what its records last said (P23 to P26).
+    def resume(
+        self, state: AttemptState, now: Instant, *, lost: str = NODE_RESTARTED
+    ) -> list[AttemptEffect]:
+        """Go on after a restart of this node: `state` is what its records last said (P23 to P26),
+        `lost` the sentence for what cannot be gone on with.
 
         For engines whose programs outlive the node's process; what it began is found by its name,
         so it is never begun twice.
         """
         self._begun_s = now.monotonic_s
-        self._resumed = state
+        self._resumed, self._lost = state, lost
         self._ready = True
         self.observation = Observation(state)
         return [AdoptProgram(self.order), *self._wake()]
@@ -187,7 +191,7 @@ class AttemptCore:
             # It had been accepted, and died before anything was begun (P25): begin now.
             self._resumed, self._ready = None, False
             return [PrepareInputs(self.order), *self._wake()]
-        return self._end(AttemptState.FAILED, Failure.NODE_RESTART.value, NODE_RESTARTED)
+        return self._end(AttemptState.FAILED, Failure.NODE_RESTART.value, self._lost)
 
     def _on_engine_ended(self, outcome: EngineEnded, now: Instant) -> list[AttemptEffect]:
         if self._outcome is not None or not self._ready:
@@ -268,7 +272,7 @@ class AttemptCore:
             return []
         state, reason, message = self._judge(self._outcome)
         if state is AttemptState.SUCCEEDED:
-            return self._end(AttemptState.FAILED, Failure.RESULTS.value, event.message)
+            return self._end(AttemptState.FAILED, event.reason, event.message)
         if state is AttemptState.FAILED:
             message = f"{message} {event.message}"
         return self._end(state, reason, message)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scheduler.ids import AttemptId, Digest, JobId
-from scheduler.jobs import JobSpec, Observation
+from scheduler.jobs import Failure, JobSpec, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,10 @@ class ResultsStored:
 
 @dataclass(frozen=True, slots=True)
 class ResultsFailed:
-    """The result could not be stored."""
+    """The result could not be stored; `reason` is a Failure."""
 
     message: str
+    reason: str = Failure.RESULTS.value
 
 
 @dataclass(frozen=True, slots=True)

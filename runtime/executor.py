@@ -23,7 +23,6 @@ from runtime.attempt import (
     EngineEnded,
     EnginePreparing,
     EngineStarted,
-    InputsFailed,
     InputsReady,
     NothingToAdopt,
     Order,
@@ -32,14 +31,15 @@ from runtime.attempt import (
     StopEngine,
     StoreResults,
 )
+from runtime.failures import engine_broke, engine_failure, input_failure
 from runtime.gather import remove_tree
 from runtime.logs import LogPage, Logs
 from runtime.ports import Engine, EngineJob, LastingEngine, Mount
-from runtime.results import keep_results
+from runtime.results import keep_exit_code, keep_results
 from scheduler.ids import AttemptId, Digest, NodeId
-from scheduler.jobs import Failure, Input, Refusal
-from storage.blobs import BlobStore
-from storage.errors import InputMissing, NotAllowed, StorageError
+from scheduler.jobs import Input
+from storage.blobs import BlobStore, is_digest
+from storage.errors import InputMissing
 from storage.ports import Fetched, FetchRequest, Provider, text_param
 
 PARALLEL_INPUTS = 4
@@ -52,6 +52,7 @@ SOURCE_ALIASES = {"localdirectory": "local"}
 SHARED = "mesh"
 """Sources that are read where they lie: a folder for each costs more than the rest of a small
 job's way."""
+STOPPED_EARLY = "The program was stopped before it began."
 
 ExecutorEffect = PrepareInputs | RunEngine | AdoptProgram | StopEngine | StoreResults | CleanUp
 
@@ -66,6 +67,8 @@ class _Work:
     changed: trio.Event = field(default_factory=trio.Event)
     fetched: list[tuple[Input, Fetched]] = field(default_factory=list)
     engine: Engine | None = None
+    stopped: bool = False
+    """It was to be stopped before its engine had begun."""
     left_with: LastingEngine | None = None
     """Keeps something of the attempt until it is released."""
 
@@ -127,17 +130,20 @@ class Executor:
             work = self._works[attempt] = _Work(self._results / attempt)
         match effect:
             case PrepareInputs(order):
-                self._begin(work, partial(self._prepare, attempt, work, order))
+                if self._take_shared(work, order):
+                    self._report(attempt, InputsReady())
+                else:
+                    self._begin(work, partial(self._prepare, attempt, work, order))
             case RunEngine(order):
                 self._begin(work, partial(self._run_engine, attempt, work, order))
             case AdoptProgram(order):
                 self._begin(work, partial(self._adopt, attempt, work, order))
             case StoreResults(order, outcome):
-                store = partial(keep_results, work.folder, order, outcome, self._blobs)
                 if outcome.stdout_bytes or outcome.stderr_bytes or order.spec.task.result_paths:
+                    store = partial(keep_results, work.folder, order, outcome, self._blobs)
                     self._begin(work, partial(self._store, attempt, store))
                 else:
-                    self._report(attempt, store())  # no file to read: no reason to wait
+                    self._report(attempt, keep_exit_code(order, outcome))
             case StopEngine(grace_s):
                 self._nursery.start_soon(self._stop, attempt, work, grace_s)
             case CleanUp():
@@ -171,13 +177,32 @@ class Executor:
             del work.steps[scope]
             work.changed.set()
 
+    def _take_shared(self, work: _Work, order: Order) -> bool:
+        """Take the inputs if all of them lie here as blobs, as small jobs' modules mostly do: that
+        is seen at once, and costs less than a task."""
+        task, taken = order.spec.task, []
+        if task.result_paths or len(task.inputs) > 1 or SHARED not in self._providers:
+            return False
+        for wanted in task.inputs:
+            digest = text_param(wanted.source, "Digest").lower()
+            if wanted.source.type != SHARED or not is_digest(digest):
+                return False
+            path = self._blobs.path(Digest(digest))
+            try:
+                size_bytes = path.stat().st_size
+            except OSError:
+                return False
+            taken.append((wanted, Fetched(path, read_only=True, size_bytes=size_bytes)))
+        work.fetched += taken
+        return True
+
     async def _prepare(self, attempt: AttemptId, work: _Work, order: Order) -> None:
         event: AttemptEvent = InputsReady()
         try:
             _make_folders(work.folder, order)
             await self._fetch_all(work, order)
         except Exception as error:
-            event = _input_failure(error)
+            event = input_failure(error, self._results)
         self._report(attempt, event)
 
     async def _fetch_all(self, work: _Work, order: Order) -> None:
@@ -218,14 +243,17 @@ class Executor:
         kind = order.spec.task.engine.type
         engine = self._engines.get(kind)
         if engine is None:
-            self._report(attempt, _engine_failure(f"This node has no {kind} engine."))
+            self._report(attempt, engine_failure(f"This node has no {kind} engine."))
+            return
+        if work.stopped:
+            self._report(attempt, EngineEnded(None, "", STOPPED_EARLY, "", "", 0, 0))
             return
         work.engine, work.left_with = engine, self._lasting.get(kind)
         try:
             job = self._engine_job(attempt, work, order)
             ended = await engine.run(job, lambda: self._report(attempt, EngineStarted()))
         except Exception as error:
-            ended = _engine_failure(f"The {kind} engine failed: {error!r}.")
+            ended = engine_broke(kind, error, self._results)
         work.engine = None
         self._report(attempt, ended)
 
@@ -243,7 +271,7 @@ class Executor:
                 job, lambda ran_s: self._report(attempt, EngineStarted(ran_s))
             )
         except Exception as error:
-            ended = _engine_failure(f"The {kind} engine failed: {error!r}.")
+            ended = engine_broke(kind, error, self._results)
         work.engine = None
         self._report(attempt, NothingToAdopt() if ended is None else ended)
 
@@ -281,7 +309,9 @@ class Executor:
         self._report(attempt, await trio.to_thread.run_sync(store))
 
     async def _stop(self, attempt: AttemptId, work: _Work, grace_s: float) -> None:
-        if work.engine is not None:
+        if work.engine is None:
+            work.stopped = True
+        else:
             await work.engine.stop(attempt, grace_s)
 
     async def _clean_up(self, attempt: AttemptId, work: _Work) -> None:
@@ -352,19 +382,3 @@ def _remove_folder(folder: Path) -> None:
         remove_tree(folder)
     except OSError:
         pass  # gone, as it should be; what cannot be removed is tried again at the next start
-
-
-def _input_failure(error: Exception) -> InputsFailed:
-    if isinstance(error, InputMissing):
-        return InputsFailed(Refusal.INPUT_MISSING.value, str(error))
-    if isinstance(error, NotAllowed):
-        return InputsFailed(Refusal.POLICY.value, str(error))
-    if isinstance(error, StorageError):
-        return InputsFailed(Failure.INPUT.value, str(error))
-    if isinstance(error, OSError):
-        return InputsFailed(Failure.INPUT.value, f"An input could not be read: {error.strerror}.")
-    return InputsFailed(Failure.INPUT.value, f"An input could not be brought: {error!r}.")
-
-
-def _engine_failure(sentence: str) -> EngineEnded:
-    return EngineEnded(None, Failure.ENGINE.value, sentence, "", "", 0, 0)

@@ -99,10 +99,6 @@ class Logs:
                 gone += 1
         return gone
 
-    def delete(self, attempt: AttemptId) -> None:
-        """Forget what the attempt printed."""
-        self.path(attempt).unlink(missing_ok=True)
-
 
 def _offset_since(file: BinaryIO, since_ms: int) -> int:
     at = 0

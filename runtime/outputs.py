@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 CLOCK, STDOUT, STDERR, NOTE = 0, 1, 2, 3
+STREAM_NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 FRAME_HEADER = struct.Struct(">BI")
 """Stream (0 clock, 1 stdout, 2 stderr, 3 note of the node) and length: one frame of a log, then its
 bytes."""
@@ -39,11 +40,16 @@ class OutputStream:
         log: str,
         limit_bytes: int,
         wall_ms: Callable[[], int] = _wall_ms,
+        *,
+        kept_bytes: int = 0,
     ) -> None:
+        """`kept_bytes` of it are there already, from an earlier life."""
         self._stream = stream
         self._path = path
         self._log = log
-        self._left_bytes = limit_bytes
+        self._limit_bytes = limit_bytes
+        self._left_bytes = max(0, limit_bytes - kept_bytes)
+        self._cut_told = not self._left_bytes
         self._wall_ms = wall_ms
         self._told_ms: int | None = None
         self._handles: tuple[int, int] | None = None
@@ -62,6 +68,12 @@ class OutputStream:
             _write_all(to_file, kept)
             header = FRAME_HEADER.pack(self._stream, len(kept))
             _write_all(to_log, self._clock() + header + kept)
+        if len(kept) < len(data) and not self._cut_told:
+            self._cut_told = True
+            name = STREAM_NAMES[self._stream]
+            write_note(
+                self._log, f"{name} is kept up to {_size(self._limit_bytes)}: the rest is not"
+            )
         return len(data)
 
     def close(self) -> None:
@@ -86,6 +98,10 @@ class OutputStream:
             to_file = os.open(self._path, flags, 0o600)
         self._handles = (to_file, os.open(self._log, flags, 0o600))
         return self._handles
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / (1 << 20):.0f} MiB" if size_bytes >= 1 << 20 else f"{size_bytes} bytes"
 
 
 def write_note(log: str, sentence: str) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from runtime.attempt import EngineEnded, Order, ResultsFailed, ResultsStored
 from runtime.gather import DEFAULT_LIMIT_BYTES, Found, Gatherer, remove_tree
 from scheduler.ids import AttemptId, Digest, blob_digest
+from scheduler.jobs import Failure
 from storage.blobs import BlobStore
 from storage.digest import Entry, EntryKind, Manifest, ManifestError, encode_manifest
-from storage.errors import StorageError
+from storage.errors import StorageError, TooLarge, disk_full_words, is_disk_full
 from storage.intake import Intake
 
 SMALL_BYTES = 16 * 1024
@@ -29,6 +30,7 @@ SMALL_TOTAL_BYTES = 128 * 1024
 KEEP_FREE_BYTES = 16 << 20
 """A result is not kept where less would be left: records are a few MiB, and without room for them
 a node can do nothing at all."""
+NO_TEXT = blob_digest(b"")
 OUTPUTS, NOT_KEPT = "outputs", "not-kept"
 """Folders in an attempt's own."""
 
@@ -92,16 +94,25 @@ def keep_results(
             blobs=keeper,
             limit_bytes=task.resources.disk_bytes or DEFAULT_LIMIT_BYTES,
         )
-    except (StorageError, ManifestError) as error:
+    except (TooLarge, ManifestError) as error:
+        reason = Failure.RESULTS_REFUSED.value
+        return ResultsFailed(f"The result was not kept: {error}", reason)
+    except StorageError as error:
         return ResultsFailed(f"The result was not kept: {error}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             return ResultsFailed(f"The result could not be written: {error.strerror}.")
         _give_back(folder)
         return _disk_full(folder)
     except Exception as error:
         return ResultsFailed(f"The result was not kept: {error!r}.")
     return ResultsStored(manifest, size_bytes, tuple(keeper.small.values()))
+
+
+def keep_exit_code(order: Order, outcome: EngineEnded) -> ResultsStored:
+    """The result of an attempt that left neither a file nor a word: nothing needs to be read."""
+    manifest = encode_manifest(Manifest(order.attempt, outcome.exit_code, NO_TEXT, NO_TEXT, ()))
+    return ResultsStored(blob_digest(manifest), 0, (b"", manifest))
 
 
 def _check_room(folder: Path) -> None:
@@ -111,10 +122,7 @@ def _check_room(folder: Path) -> None:
 
 
 def _disk_full(folder: Path) -> ResultsFailed:
-    return ResultsFailed(
-        f"The result was not kept: the disk that holds {folder.parent} on this node is full. Free "
-        "some space there or write less, and run the job again."
-    )
+    return ResultsFailed(f"The result was not kept: {disk_full_words(folder.parent)}")
 
 
 def _give_back(folder: Path) -> None:
@@ -194,6 +202,11 @@ def _keep_stream(path: Path, printed_bytes: int, blobs: Keeper) -> tuple[Digest,
     return blobs.keep_bytes(b""), 0
 
 
+def cut_path(stream: str) -> str:
+    """What a manifest calls the part of a stream that was beyond its limit."""
+    return f"{stream} (rest, not kept)"
+
+
 def _cut(stream: str, missing_bytes: int) -> Iterator[Entry]:
     if missing_bytes > 0:
-        yield Entry(f"{stream} (rest, not kept)", EntryKind.NOTE, missing_bytes)
+        yield Entry(cut_path(stream), EntryKind.NOTE, missing_bytes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.ids import NodeId
-from scheduler.jobs import Expiry, Failure, Refusal, StopReason, Verdict, Waiting
+from scheduler.jobs import Expiry, Refusal, StopReason, Verdict, Waiting
 from scheduler.ranking import FITS_NOW, FULL, WEIGHTS
 from scheduler.resources import show_bytes
 
@@ -112,27 +112,6 @@ REFUSALS: Mapping[Refusal, _No] = {
     ),
 }
 
-FAILURES: Mapping[Failure, str] = {
-    Failure.EXIT_CODE: (
-        "The program ended with an exit code that is no success; see its stderr, or name the code "
-        "in SuccessCodes."
-    ),
-    Failure.DEADLINE: (
-        "The time allowed ran out and the program was stopped; raise ExecutionTimeout or "
-        "TotalTimeout."
-    ),
-    Failure.TRAP: "The WebAssembly program did something forbidden and was ended; see its stderr.",
-    Failure.OUT_OF_MEMORY: "The program needed more memory than it had; raise Resources.Memory.",
-    Failure.MODULE_INVALID: (
-        "The WebAssembly module cannot be loaded; build it for WASI preview 1 and send it again."
-    ),
-    Failure.INPUT: "An input could not be brought to the program; check that its source exists.",
-    Failure.ENGINE: "The engine could not run the program; see the node's log for the cause.",
-    Failure.RESULTS: "The results could not be kept; check free disk space on the node.",
-    Failure.NODE_RESTART: "The node restarted while the program ran; the work is tried again.",
-}
-
-
 STOPS: Mapping[StopReason, str] = {
     StopReason.JOB_STOPPED: "The job was stopped, and everything of it ends.",
     StopReason.SUPERSEDED: "A newer version of the job won; its attempts take over.",
@@ -190,11 +169,6 @@ def lost_sentence(node: str) -> str:
 def refusal_sentence(refusal: Refusal) -> str:
     """Why a node does not take work, and what to do."""
     return f"The node {REFUSALS[refusal].one}; {REFUSALS[refusal].advice}."
-
-
-def failure_sentence(failure: Failure) -> str:
-    """Why an attempt failed, and what to do."""
-    return FAILURES[failure]
 
 
 def explain_verdict(verdict: Verdict, node_name: str) -> str:

@@ -98,6 +98,7 @@ class Failure(str, Enum):
     INPUT = "input"
     ENGINE = "engine"
     RESULTS = "results"
+    RESULTS_REFUSED = "results_refused"  # they break a limit, and would anywhere
     NODE_RESTART = "node_restart"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from scheduler.attempts import AttemptView
 from scheduler.capacity import CapacityIndex
 from scheduler.ids import AttemptId
-from scheduler.instant import hlc_wall_ms
+from scheduler.instant import HLC_COUNTER_BITS, Hlc
 from scheduler.job_view import JobView
 from scheduler.jobs import Expiry, JobSpec, JobState, StopReason
 from scheduler.lifecycle import SlotState, spends_retry
@@ -80,11 +80,11 @@ def waiting_too_long(job: JobView, index: CapacityIndex, *, now_ms: int) -> list
     version = job.version
     if version is None or not job.placing():
         return []
+    placed_before = Hlc((now_ms - WITHDRAW_AFTER_MS + 1) << HLC_COUNTER_BITS)
     late = [
         one
-        for one in job.slots.waiting()
-        if now_ms - hlc_wall_ms(one.placed_hlc) >= WITHDRAW_AFTER_MS
-        and not one.stop_reason
+        for one in job.slots.waiting(placed_before=placed_before)
+        if not one.stop_reason
         and index.is_reachable(one.node)
         and _withdrawals(job.slot_attempts(version.dot, one.index)) < MAX_WITHDRAWALS
     ]

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from scheduler.errors import SpecError
 from scheduler.jobs import Resources
 from scheduler.reading import Problems, Reader, Table, read_map, shown
 
@@ -31,18 +30,6 @@ _UNITS: Mapping[str, int] = {"": 1, "b": 1} | {
     for base, suffixes in ((1000, ("", "b")), (1024, ("i", "ib")))
     for suffix in suffixes
 }
-
-
-def parse_resources_untrusted(mapping: Any) -> Resources:
-    """The amounts that `{"CPU", "Memory", "Disk", "GPU"}` ask for, defaults filled in.
-
-    Raises SpecError, with a problem per wrong field.
-    """
-    problems = Problems()
-    texts = read_resources(problems, "", mapping)
-    if problems.found():
-        raise SpecError(problems.found())
-    return resources_of(texts)
 
 
 def read_resources(problems: Problems, path: str, value: Any) -> dict[str, str]:

@@ -47,12 +47,19 @@ def is_settled(
     """
     if not job.state().terminal or job.live_count or job.rumoured():
         return False
-    told = [(one, seen.get(one, {})) for one in members]
+    told = list(members)
     needed = _needed(job)
-    return all(_covers(context, needed) for _, context in told) and all(
+    return all(_covers(seen.get(one, {}), needed) for one in told) and caught_up(
+        seen, told, held=held
+    )
+
+
+def caught_up(seen: Mapping[NodeId, Reach], members: Iterable[NodeId], *, held: Reach) -> bool:
+    """Whether our own context reaches as far as each member's own log did when that told."""
+    return all(
         held.get((author, epoch), 0) >= seq
-        for member, context in told
-        for (author, epoch), seq in context.items()
+        for member in members
+        for (author, epoch), seq in seen.get(member, {}).items()
         if author == member
     )
 

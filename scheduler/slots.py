@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from scheduler.attempts import AttemptView
 from scheduler.ids import AttemptId
 from scheduler.instant import Hlc
-from scheduler.jobs import AttemptState, StopReason
+from scheduler.jobs import AttemptState
 from scheduler.lifecycle import SlotState, Tried, slot_state
 from scheduler.versions import VersionView
 
 _SENT_BACK = (AttemptState.REFUSED, AttemptState.CANCELLED)
-_ENDED_WELL = (AttemptState.SUCCEEDED, AttemptState.CANCELLED)
+_NEVER = Hlc(1 << 63)
 
 
 class SlotTable:
@@ -29,6 +29,7 @@ class SlotTable:
         "_tried_again",
         "_untouched_from",
         "_version",
+        "_waits_since",
     )
 
     def __init__(self) -> None:
@@ -42,6 +43,8 @@ class SlotTable:
         self._crowded: dict[int, None] = {}
         """Of those, the ones with more live attempts than they want."""
         self._untouched_from = 0
+        self._waits_since = _NEVER
+        """No attempt that waits was placed before this; the one that was may wait no more."""
 
     def know(self, version: VersionView) -> None:
         """The version's own record is here: from now on its slots have states."""
@@ -128,11 +131,17 @@ class SlotTable:
             if index not in self._attempts:
                 yield index
 
-    def waiting(self) -> Iterator[AttemptView]:
+    def waiting(self, *, placed_before: Hlc = _NEVER) -> list[AttemptView]:
         """Attempts that wait at their nodes and are the only live ones of their slots."""
-        for index in self._members.get(SlotState.ASSIGNED, ()):
-            if index not in self._crowded:
-                yield next(one for one in self._attempts[index] if one.live)
+        if placed_before <= self._waits_since:  # as nearly always: most have begun long before
+            return []
+        found = [
+            next(one for one in self._attempts[index] if one.live)
+            for index in self._members.get(SlotState.ASSIGNED, ())
+            if index not in self._crowded
+        ]
+        self._waits_since = min((one.placed_hlc for one in found), default=_NEVER)
+        return [one for one in found if one.placed_hlc < placed_before]
 
     def crowded(self) -> Iterator[list[AttemptView]]:
         """The live attempts, by id, of each slot that has more than one and no result."""
@@ -150,17 +159,6 @@ class SlotTable:
         if not self._tried_again:
             return 0
         return sum(max(0, len(self.successes(index)) - 1) for index in self._tried_again)
-
-    def duplicate_ms(self) -> int:
-        """Run time of attempts that ended for nothing because another one of their slot counts."""
-        lost = 0
-        for index in self._tried_again:
-            accepted = self.accepted(index)
-            for one in self._attempts[index]:
-                beaten = accepted is not None or one.stop_reason == StopReason.DUPLICATE.value
-                if one is not accepted and one.state in _ENDED_WELL and beaten:
-                    lost += one.observation.elapsed_ms
-        return lost
 
     def first_failed(self) -> AttemptView | None:
         """The last attempt of the first slot that has failed; rather one that failed than others,
@@ -204,6 +202,8 @@ class SlotTable:
                 self._leave(before, index)
             self._states[index] = now
             self._members.setdefault(now, {})[index] = None
+        if now is SlotState.ASSIGNED:
+            self._waits_since = min(self._waits_since, *(one.placed_hlc for one in attempts))
         if index in self._tried_again:
             wanted = 0 if now is SlotState.DONE else 1
             if sum(one.live for one in attempts) > wanted:

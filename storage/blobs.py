@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from scheduler.ids import Digest, blob_digest
@@ -74,7 +75,8 @@ class Stage:
 
     def discard(self) -> None:
         """Forget what was written so far."""
-        self._file.close()
+        with suppress(OSError):  # the last bytes of it may find no room
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 
@@ -151,14 +153,6 @@ class BlobStore:
             if len(shelf.name) == 2:
                 for path in sorted(shelf.iterdir()):
                     yield Digest(shelf.name + path.name), path.stat().st_size
-
-    def delete(self, digest: Digest) -> bool:
-        """Remove a blob file; whether there was one."""
-        try:
-            self.path(digest).unlink()
-        except FileNotFoundError:
-            return False
-        return True
 
     def adopt(self, handle: int, path: Path, digest: Digest) -> None:
         """Give a verified file its name. On disk before it is seen: first the bytes, then the

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 
 class StorageError(Exception):
     """The parent of all: `str(error)` is one clear sentence."""
@@ -29,3 +32,16 @@ class Corrupt(StorageError):
 
 class Unavailable(StorageError):
     """No holder of the data could be reached just now."""
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether it says that there is no room, on the disk or within a quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def disk_full_words(folder: Path) -> str:
+    """Which disk is full and what to do, to follow a colon."""
+    return (
+        f"the disk that holds {folder} on this node is full. Free some space there or write less, "
+        "and run the job again."
+    )

@@ -13,7 +13,6 @@ from pathlib import Path
 
 ROWS = 655_360
 """20 MiB: seven and a half days of one engine."""
-ROW_BYTES = 32
 BEGINNING = datetime(2026, 3, 1)  # noqa: DTZ001 (a label in the data, not a moment)
 OVERHEATING_ONE_IN = 400
 """Minutes in which the cooling fails for a while."""

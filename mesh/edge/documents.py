@@ -8,9 +8,9 @@ which its client ignores.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mesh.edge.render_times import moment
 from mesh.member.commands import AttemptReading, Explanation, HistoryItem, JobReading
 from scheduler.explain import (
     Choice,
@@ -27,8 +27,6 @@ Document = dict[str, Any]
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 MAX_INT64 = (1 << 63) - 1
-LAST_MS = 253_402_300_799_999
-"""The end of year 9999, the last that RFC 3339 can write."""
 
 RUNNING, STOPPED = 1, 2
 """Desired states of an execution."""
@@ -61,8 +59,7 @@ def rfc3339(wall_ms: int) -> str:
     """Milliseconds since 1970 as RFC 3339 with a zone; 0 is Go's zero time."""
     if wall_ms <= 0:
         return ZERO_TIME
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(wall_ms, LAST_MS))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment(wall_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def nanoseconds(wall_ms: int) -> int:

@@ -55,11 +55,6 @@ class Gathered:
         return self._mesh
 
     @property
-    def node_rows(self) -> Iterable[NodeRow]:
-        """Of every node, as last told."""
-        return self._rows.values()
-
-    @property
     def seq(self) -> int:
         """Of the last event that was told."""
         return self._seq

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mesh.edge.documents import COMPUTE_SENTENCES, job_message
 from mesh.edge.feed_rows import AmountsRow, EventRow, ExecutionRow, JobRow, MeshRow, NodeRow
-from mesh.edge.node_documents import STATE_WORDS
+from mesh.edge.node_documents import STATE_WORDS, ordered_labels
 from mesh.gossip.events import PeerState
 from mesh.member.commands import AttemptReading, NodeDetail
 from mesh.member.watched import Happening, Tally, WatchedJob
@@ -77,7 +77,7 @@ def node_row(detail: NodeDetail) -> NodeRow:
         "Free": _amounts(reading.capacity.minus(detail.used)),
         "Load": detail.load,
         "Addresses": list(detail.addresses),
-        "Labels": dict(reading.labels),
+        "Labels": ordered_labels(reading.labels),
         "Data": [{"Path": one.path, "Size": one.size_bytes} for one in reading.data],
         "Images": len(reading.images),
     }
@@ -89,7 +89,7 @@ def is_news(before: NodeRow | None, now: NodeRow) -> bool:
     if before is None:
         return True
     was, rtt_ms = before["RoundTripMs"], now["RoundTripMs"]
-    if abs(rtt_ms - was) > max(RTT_MOVES_MS, was * RTT_MOVES_SHARE):
+    if abs(rtt_ms - was) > max(RTT_MOVES_MS, was * RTT_MOVES_SHARE) or (was == 0) != (rtt_ms == 0):
         return True
     since = now["Since"] if abs(now["Since"] - before["Since"]) > SINCE_MOVES_MS else None
     told = {"RoundTripMs": was, "Since": before["Since"] if since is None else since}
@@ -111,7 +111,8 @@ def job_row(job: WatchedJob, names: Mapping[NodeId, str]) -> JobRow:
         "Count": job.count,
         "Done": counts["done"],
         "Running": counts["running"],
-        "Waiting": counts["waiting"],
+        # What a stop left undone waits for nothing.
+        "Waiting": 0 if reading.state.terminal else counts["waiting"],
         "Failed": counts["failed"],
         "Where": list(job.where[:NAMED_NODES]),
         "WhereMore": max(0, len(job.where) - NAMED_NODES),

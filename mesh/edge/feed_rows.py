@@ -134,22 +134,3 @@ class EventRow(TypedDict):
     NodeID: str
     JobID: str
     ExecutionID: str
-
-
-class GoneRows(TypedDict):
-    """Ids of rows that are no more."""
-
-    Nodes: list[str]
-    Jobs: list[str]
-    Executions: list[str]
-
-
-class Changes(TypedDict, total=False):
-    """What changed; a key whose value would be empty is left out."""
-
-    Mesh: MeshRow
-    Nodes: list[NodeRow]
-    Jobs: list[JobRow]
-    Executions: list[ExecutionRow]
-    Events: list[EventRow]
-    Gone: GoneRows

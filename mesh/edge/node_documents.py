@@ -49,6 +49,16 @@ STATE_WORDS: Mapping[PeerState, str] = {
 }
 
 
+MACHINE_LABELS = ("name", "os", "arch", "os_type", "os_arch")
+"""Those that every node has by itself."""
+
+
+def ordered_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Those that somebody gave a node first, by their names; then those that every node has."""
+    own = sorted(one for one in labels if one not in MACHINE_LABELS)
+    return {one: labels[one] for one in (*own, *MACHINE_LABELS) if one in labels}
+
+
 def node_document(detail: NodeDetail, *, system: str, machine: str) -> Document:
     """One member with its state as this node sees it."""
     connected = detail.state in (PeerState.ALIVE, PeerState.SUSPECT)
@@ -98,7 +108,7 @@ def node_info_document(detail: NodeDetail, *, system: str, machine: str) -> Docu
     return {
         "NodeID": reading.node,
         "NodeType": "Requester" if pure_requester else "Compute",
-        "Labels": {"name": reading.name, **reading.labels},
+        "Labels": ordered_labels({"name": reading.name, **reading.labels}),
         "SupportedProtocols": ["bprotocol/v2", "ncl/v1"],
         "ComputeNodeInfo": {
             "ExecutionEngines": list(reading.engines),

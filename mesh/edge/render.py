@@ -30,6 +30,7 @@ EXECUTION_WORDS = {
     10: "failed",
     11: "cancelled",
 }
+HEARD_STATES = ("alive", "suspect")
 FINAL_STATES = ("Completed", "Failed", "Stopped")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL_OR_BREAK = re.compile(
@@ -165,7 +166,7 @@ def execution_table(executions: Sequence[Document], now_ms: int | None = None) -
             _state_of(one, completed),
             show_exit_code(one),
             _when(one["CreateTime"], now_ms),
-            one["ComputeState"].get("Message", ""),
+            _comment_of(one),
         )
         for one in executions
     ]
@@ -177,6 +178,12 @@ def _state_of(execution: Document, completed: Mapping[int, int]) -> str:
     if word != "completed" or completed[execution.get("PartitionIndex", 0)] < 2:
         return word
     return f"{word}, {'accepted' if execution['Mesh']['Accepted'] else 'duplicate'}"
+
+
+def _comment_of(execution: Document) -> str:
+    """What its state does not say already."""
+    message = str(execution["ComputeState"].get("Message", ""))
+    return "" if message.lower() == execution_word(execution) else message
 
 
 def result_table(items: Sequence[Document], now_ms: int | None = None) -> Table:
@@ -229,14 +236,16 @@ def node_table(nodes: Sequence[Document], now_ms: int | None = None) -> Table:
 
 
 def capacity_text(node: Document, name: str) -> str:
-    """Free of all, as Bacalhau shows it."""
+    """Free of all, as Bacalhau shows it; what one that cannot be heard has free is not known."""
     from scheduler.resources import show_cpu
 
     info = node["Info"]["ComputeNodeInfo"]
-    free, full = info["AvailableCapacity"].get(name, 0), info["MaxCapacity"].get(name, 0)
+    amounts = (info["AvailableCapacity"].get(name, 0), info["MaxCapacity"].get(name, 0))
     if name == "CPU":
-        return f"{show_cpu(round(free * 1000))} / {show_cpu(round(full * 1000))}"
-    return f"{size_text(free)} / {size_text(full)}"
+        free, full = (show_cpu(round(one * 1000)) for one in amounts)
+    else:
+        free, full = map(size_text, amounts)
+    return f"{free if node['Mesh']['State'] in HEARD_STATES else '?'} / {full}"
 
 
 # --- one job --------------------------------------------------------------------------------------

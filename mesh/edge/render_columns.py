@@ -19,6 +19,8 @@ Line: TypeAlias = list[Span]
 STYLES = ("", "good", "work", "warn", "bad", "dim", "bold", "head", "alarm", "calm")
 """The words: `work` is what goes on, `head` the names of columns, `alarm` and `calm` banners."""
 GAP = 1
+NEEDED = 5
+"""Columns with a greater `need` come only once those that grow first have done so."""
 MARK_UP, MARK_DOWN = "▲", "▼"
 
 
@@ -46,6 +48,8 @@ class Column:
     """0 is shown always, of the others those with smaller numbers first."""
     tight: int = 0
     """It shrinks to this where it would not be shown otherwise; 0 for not at all."""
+    first: int = 0
+    """It grows to this before others grow: what tells rows apart; 0 for with the others."""
     right: bool = False
 
 
@@ -59,6 +63,8 @@ def lay_out(columns: Sequence[Column], width: int) -> Layout:
     widths: dict[int, int] = {}
     room = width + GAP
     for column in sorted(columns, key=lambda one: one.need):
+        if column.need > NEEDED:
+            room = _grow_first(columns, chosen, widths, room)
         wide = column.least
         if column.tight and wide + GAP > room:
             wide = max(column.tight, room - GAP)
@@ -67,6 +73,7 @@ def lay_out(columns: Sequence[Column], width: int) -> Layout:
         chosen.append(column)
         widths[id_of(columns, column)] = wide
         room -= wide + GAP
+    room = _grow_first(columns, chosen, widths, room)
     _grow(columns, chosen, widths, max(room, 0))
     return [(one, widths[id_of(columns, one)]) for one in columns if one in chosen]
 
@@ -76,11 +83,27 @@ def id_of(columns: Sequence[Column], column: Column) -> int:
     return list(columns).index(column)
 
 
+def _grow_first(
+    columns: Sequence[Column], chosen: Sequence[Column], widths: dict[int, int], room: int
+) -> int:
+    """Give room to what comes first; how much is left."""
+    for column in chosen:
+        place = id_of(columns, column)
+        given = max(min(room, column.first - widths[place]), 0)
+        widths[place] += given
+        room -= given
+    return room
+
+
 def _grow(
     columns: Sequence[Column], chosen: Sequence[Column], widths: dict[int, int], room: int
 ) -> None:
     """Give out the room that is left, to each in proportion to what it would take."""
-    wishes = {id_of(columns, one): one.most - one.least for one in chosen if one.most > one.least}
+    wishes = {
+        id_of(columns, one): wish
+        for one in chosen
+        if (wish := one.most - widths[id_of(columns, one)]) > 0 and one.most > one.least
+    }
     wanted = sum(wishes.values())
     if not wanted:
         return

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from mesh.edge.feed_rows import ExecutionRow, JobRow, NodeRow
-from mesh.edge.render import plain, plain_lines, short_id, size_text
+from mesh.edge.render import HEARD_STATES, plain, plain_lines, short_id, size_text
 from mesh.edge.render_columns import Line, Look
 from mesh.edge.render_rows import (
     EXECUTION_STATES,
     JOB_STATES,
     NODE_STATES,
     answer_word,
+    comment_text,
     job_label,
     node_state,
     state_span,
@@ -38,8 +39,7 @@ def job_facts(row: JobRow, look: Look) -> list[Line]:
         ],
         [
             (f"{plain(row['ID'])} · version {row['Version']} · ", "dim"),
-            (f"submitted {ago_text(row['Created'], look.now_ms)}", ""),
-            (f" ({exact_text(row['Created'])} UTC)", "dim"),
+            (f"submitted {_when(row['Created'], look)}", ""),
         ],
         [
             (f"owner {plain(row['Owner']) or '-'} · on {plain(where_text(row)) or 'no node'}", ""),
@@ -72,9 +72,13 @@ def execution_facts(row: ExecutionRow, label: str, look: Look) -> list[Line]:
             (plain(label), ""),
         ],
     ]
-    if row["Message"]:
-        lines.append([(plain(row["Message"]), "bad" if row["State"] == "Failed" else "")])
+    if comment := comment_text(row):
+        lines.append([(plain(comment), "bad" if row["State"] == "Failed" else "")])
     return lines
+
+
+def _when(time_ms: int, look: Look) -> str:
+    return f"{exact_text(time_ms)} UTC" if look.exact else ago_text(time_ms, look.now_ms)
 
 
 def _lasted(row: ExecutionRow, look: Look) -> str:
@@ -87,9 +91,10 @@ def _lasted(row: ExecutionRow, look: Look) -> str:
 
 def node_facts(row: NodeRow, look: Look) -> list[Line]:
     """Lines about a node."""
-    since = ago_text(row["Since"], look.now_ms)
+    since = _when(row["Since"], look)
     engines = ", ".join(f"{plain(name)} {plain(one)}" for name, one in row["Engines"].items())
-    trip = f", {row['RoundTripMs']:.1f} ms away" if row["RoundTripMs"] > 0 else ""
+    near = row["RoundTripMs"] > 0 and row["State"] in HEARD_STATES
+    trip = f", {row['RoundTripMs']:.1f} ms away" if near else ""
     return [
         [
             state_span(NODE_STATES, node_state(row)),

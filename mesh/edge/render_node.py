@@ -6,6 +6,15 @@ from collections.abc import Mapping
 
 from mesh.edge.render import Document, capacity_text, plain, short_id, size_text, table
 
+NOT_TAKEN: Mapping[str, str] = {
+    "ledger_refused_malformed": "malformed",
+    "ledger_refused_signature": "with a wrong signature",
+    "ledger_void": "signed by who may not say so",
+    "ledger_forks": "of a second history of one log: do two machines run from one copy of a disk?",
+    "ledger_refused_foreign_own": "in this node's own name: does another run from its disk?",
+}
+"""Counters of envelopes from peers -> what was wrong with them."""
+
 
 def describe_node(answer: Document, width: int) -> str:
     """A member with what it offers, does, refused and sends."""
@@ -28,6 +37,7 @@ def describe_node(answer: Document, width: int) -> str:
         f"Work        {compute['RunningExecutions']} running, "
         f"{compute['EnqueuedExecutions']} waiting",
         f"Sends       {_traffic(answer['Counters'])}",
+        *_not_taken(answer["Counters"] or {}),
     ]
     lines += _node_data(mesh, width)
     if answer["Running"]:
@@ -69,6 +79,12 @@ def _traffic(counters: Mapping[str, int] | None) -> str:
         f"{size_text(sent)} an hour to its peers, {size_text(total)} since its start; "
         f"it receives {size_text(received)} an hour"
     )
+
+
+def _not_taken(counters: Mapping[str, int]) -> list[str]:
+    """What peers sent that nobody here believes; no line where there is none, as it should be."""
+    found = [f"{count} {what}" for name, what in NOT_TAKEN.items() if (count := counters.get(name))]
+    return [f"Not taken   {', '.join(found)}"] if found else []
 
 
 def _node_data(mesh: Document, width: int) -> list[str]:

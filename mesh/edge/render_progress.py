@@ -46,6 +46,16 @@ def execution_line(execution: ExecutionRow) -> str:
     return f"{line}: {message}" if state in ("Failed", "Refused", "Cancelled") else line
 
 
+def preparing_text(told: dict[str, str], executions: Iterable[ExecutionRow]) -> str:
+    """What is being brought for the first execution that is not ready; "" where all are. `told`, by
+    execution, is kept up to date."""
+    for one in executions:
+        told.pop(one["ID"], None)
+        if one["State"] == "Preparing":
+            told[one["ID"]] = plain(one["Message"])
+    return next(iter(told.values()), "")
+
+
 def status_line(job: JobRow) -> str:
     """The job as a whole, for a line that is drawn over and over."""
     counts = (

@@ -5,14 +5,15 @@ States are told by a mark and a word, so that they can be read without colours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from mesh.edge.feed_reader import FINISHED_STATES
 from mesh.edge.feed_rows import EventRow, ExecutionRow, JobRow, NodeRow
-from mesh.edge.render import short_id
+from mesh.edge.render import HEARD_STATES, short_id
 from mesh.edge.render_columns import Column, Look, Span
-from mesh.edge.render_times import age_text, clock_text, exact_text
+from mesh.edge.render_times import age_text, day_or_clock_text, exact_text
 from scheduler.resources import show_cpu
 
 Marks: TypeAlias = Mapping[str, tuple[int, str, str]]
@@ -46,6 +47,7 @@ EXECUTION_STATES: Marks = {
 }
 LEVELS: Marks = {"error": (0, "✗", "bad"), "warning": (1, "!", "warn"), "info": (2, "·", "")}
 UNKNOWN_STATE = (9, "?", "")
+_PARTS_WAIT = re.compile(r"^\d+ parts? waits?: ")
 
 
 def state_span(marks: Marks, state: str) -> Span:
@@ -75,7 +77,7 @@ def node_state(row: NodeRow) -> str:
 
 
 def _heard(row: NodeRow) -> bool:
-    return row["State"] in ("alive", "suspect")
+    return row["State"] in HEARD_STATES
 
 
 def _amount(row: NodeRow, name: str) -> Span:
@@ -182,7 +184,8 @@ def where_text(row: JobRow) -> str:
 def _where_or_why(row: JobRow, _: Look) -> Span:
     """The most telling thing about a job in few columns."""
     if row["State"] in ("Queued", "Pending") and row["Message"]:
-        return row["Message"], "warn"
+        # How many wait stands in a column of its own.
+        return _PARTS_WAIT.sub("", row["Message"]), "warn"
     if row["State"] == "Failed" and row["Message"]:
         return row["Message"], ""
     parts = [one for one in (answer_word(row), where_text(row)) if one]
@@ -204,7 +207,7 @@ def _job_order(row: JobRow) -> tuple[int, int]:
 
 JOB_COLUMNS = (
     Column("STATE", lambda r, _: state_span(JOB_STATES, r["State"]), _job_order, 11),
-    Column("JOB", lambda r, _: (job_label(r), "bold"), job_label, 12, 30),
+    Column("JOB", lambda r, _: (job_label(r), "bold"), job_label, 12, 30, first=18),
     Column("ID", lambda r, _: (short_id(r["ID"]), "dim"), lambda r: r["ID"], 10, need=7),
     Column("TYPE", lambda r, _: (r["Type"], ""), lambda r: r["Type"], 7, need=6),
     Column("DONE", lambda r, _: _done(r), lambda r: -r["Done"], 5, 7, need=2, right=True),
@@ -235,6 +238,11 @@ def _execution_order(row: ExecutionRow) -> tuple[int, int]:
     return (5 if finished else _rank(EXECUTION_STATES, row["State"]), -row["Modified"])
 
 
+def comment_text(row: ExecutionRow) -> str:
+    """What is told of it beside its state, "" where that says it all."""
+    return "" if row["Message"] == row["State"] else row["Message"]
+
+
 def _exit_code(row: ExecutionRow) -> Span:
     code = row["ExitCode"]
     return ("-", "dim") if code is None else (str(code), "bad" if code else "")
@@ -250,7 +258,7 @@ def execution_columns(names: Mapping[str, str]) -> tuple[Column, ...]:
         Column("STATE", lambda r, _: state_span(EXECUTION_STATES, r["State"]), _execution_order,
                12),
         Column("ID", lambda r, _: (short_id(r["ID"]), ""), lambda r: r["ID"], 10, need=2),
-        Column("JOB", lambda r, _: (job(r), "bold"), job, 11, 30),
+        Column("JOB", lambda r, _: (job(r), "bold"), job, 11, 30, first=15),
         Column("PART", lambda r, _: (str(r["Index"]), ""), lambda r: r["Index"], 5, right=True,
                need=4),
         Column("TRY", lambda r, _: (str(r["Attempt"]), ""), lambda r: -r["Attempt"], 4,
@@ -262,8 +270,7 @@ def execution_columns(names: Mapping[str, str]) -> tuple[Column, ...]:
         Column("AGE", lambda r, look: _time(r["Created"], look), lambda r: -r["Created"], 7,
                need=5),
         Column("ANSWER", lambda r, _: _answer(r), lambda r: _answer(r)[0], 9, need=3),
-        Column("COMMENT", lambda r, _: (r["Message"], ""), lambda r: r["Message"], 14, 120,
-               need=8),
+        Column("COMMENT", lambda r, _: (comment_text(r), ""), comment_text, 14, 120, need=8),
     )  # fmt: skip
 
 
@@ -271,7 +278,9 @@ def execution_columns(names: Mapping[str, str]) -> tuple[Column, ...]:
 
 
 def _event_time(row: EventRow, look: Look) -> Span:
-    return (exact_text(row["Time"]) if look.exact else clock_text(row["Time"])), "dim"
+    if look.exact:
+        return exact_text(row["Time"]), "dim"
+    return day_or_clock_text(row["Time"], look.now_ms), "dim"
 
 
 def _sentence(row: EventRow, _: Look) -> Span:

@@ -34,6 +34,8 @@ def story_text(story: Document, width: int, *, wide: bool = False) -> str:
         lines += _lines(head, depth, text, max(width - len(head), MIN_TEXT_COLUMNS))
     if state == "Queued" and (message := story["State"].get("Message")):
         lines += textwrap.wrap(f"Now {plain(message)}", max(width, MIN_TEXT_COLUMNS))
+    for now in story.get("Now", ()):
+        lines += textwrap.wrap(f"Now {plain(now)}", max(width, MIN_TEXT_COLUMNS))
     return "\n".join([f"{job}{named} is {state}.", *lines])
 
 

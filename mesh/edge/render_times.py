@@ -8,7 +8,7 @@ NEVER = "-"
 _SECOND, _MINUTE, _HOUR, _DAY, _YEAR = 1000, 60_000, 3_600_000, 86_400_000, 31_536_000_000
 _UNITS = ((_YEAR, "year"), (_DAY, "day"), (_HOUR, "h"), (_MINUTE, "min"), (_SECOND, "s"))
 LAST_MS = 253_402_300_799_999
-"""The end of year 9999, the last that a calendar here can write."""
+"""The end of year 9999, the last that RFC 3339 and a calendar here can write."""
 
 
 def span_text(span_ms: int) -> str:
@@ -38,13 +38,21 @@ def ago_text(time_ms: int, now_ms: int) -> str:
 
 def exact_text(time_ms: int) -> str:
     """`2026-11-25 14:03:22` in UTC; `-` where the time is not known."""
-    return _moment(time_ms).strftime("%Y-%m-%d %H:%M:%S") if time_ms > 0 else NEVER
+    return moment(time_ms).strftime("%Y-%m-%d %H:%M:%S") if time_ms > 0 else NEVER
 
 
 def clock_text(time_ms: int) -> str:
     """`14:03:22` in UTC; `-` where the time is not known."""
-    return _moment(time_ms).strftime("%H:%M:%S") if time_ms > 0 else NEVER
+    return moment(time_ms).strftime("%H:%M:%S") if time_ms > 0 else NEVER
 
 
-def _moment(time_ms: int) -> datetime:
+def day_or_clock_text(time_ms: int, now_ms: int) -> str:
+    """`14:03:22` of today, `Nov 25` of another day, both in UTC; `-` where it is not known."""
+    if time_ms <= 0 or moment(time_ms).date() == moment(now_ms).date():
+        return clock_text(time_ms)
+    return moment(time_ms).strftime("%b %d")
+
+
+def moment(time_ms: int) -> datetime:
+    """A time of records in UTC; beyond the calendar's end, that end."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(time_ms, LAST_MS))

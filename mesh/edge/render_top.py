@@ -42,6 +42,7 @@ SPLIT_NAMES = 4
 """So many members are named in the banner of a split; of more, their number."""
 HEALED_SHOWN_MS = 600_000
 """How long after a heal its banner stays where nobody takes it away."""
+BANNER_INDENT = 12
 ONCE_EVENTS, ONCE_ROWS = 10, 20
 """Rows of each table in one frame that goes into a pipe: a mail, not a dump."""
 
@@ -66,21 +67,26 @@ def header_lines(mesh: MeshRow, look: Look, width: int) -> list[Line]:
     left, clock = next((one for one in forms if _header_width(*one) <= width), forms[-1])
     left = fit_line(left, width - len(clock) - 1)
     gap = width - text_width(line_text(left)) - len(clock)
-    return [[*left, (" " * max(gap, 1), ""), (clock, "dim")], fit_line(_jobs_line(mesh), width)]
+    jobs = _jobs_line(mesh)
+    if text_width(line_text(jobs)) > width:
+        jobs = _jobs_line(mesh, words=False)
+    return [[*left, (" " * max(gap, 1), ""), (clock, "dim")], fit_line(jobs, width)]
 
 
 def _header_width(left: Line, clock: str) -> int:
     return text_width(line_text(left)) + 1 + len(clock)
 
 
-def _jobs_line(mesh: MeshRow) -> Line:
+def _jobs_line(mesh: MeshRow, *, words: bool = True) -> Line:
+    """How many jobs are in which state; without `words` by marks, as in the table below."""
     line: Line = []
     known = [(state, mesh["Jobs"].get(state, 0)) for state in JOB_STATES]
     others = [(state, count) for state, count in mesh["Jobs"].items() if state not in JOB_STATES]
     for state, count in known + others:
         if count:
             _, mark, style = JOB_STATES.get(state, (9, "?", ""))
-            line += [(f"{mark} {count} {plain(state).lower()}", style), (" ", "")]
+            word = f" {plain(state).lower()}" if words else ""
+            line += [(f"{mark} {count}{word}", style), (" ", "")]
     if not line:
         line.append(("no jobs yet", "dim"))
     if mesh["Provisional"]:
@@ -218,12 +224,28 @@ def lost_lines(sentence: str, width: int) -> list[Line]:
 
 def _banner(texts: Iterable[str], width: int, style: str) -> list[Line]:
     """Each line as wide as the screen, so that it reads as one block; long ones are broken."""
-    indent = 12
     lines: list[Line] = []
     for text in texts:
-        for one in wrap_line(text, max(width - 2, 20), indent=indent):
+        for one in wrap_line(text, max(width - 2, 20), indent=BANNER_INDENT):
             lines.append(fit_line([(f" {one}".ljust(width), style)], width))
     return lines
+
+
+def spare_lines(banners: Sequence[Line], most: int) -> list[Line]:
+    """Banners in at most so many lines: where there are more, the first of each sentence, cut with
+    an ellipsis where it goes on."""
+    if len(banners) <= most:
+        return list(banners)
+    shown: list[Line] = []
+    for line in banners:
+        text, style = line[0]
+        if text[1 : 1 + BANNER_INDENT].strip():
+            shown.append(line)
+        elif shown and not shown[-1][0][0].rstrip().endswith("…"):
+            first = shown[-1][0][0]
+            cut = first.rstrip()[: len(first) - 2]
+            shown[-1] = [(f"{cut} …".ljust(len(first)), style)]
+    return shown[:most]
 
 
 # --- tables of the picture ------------------------------------------------------------------------

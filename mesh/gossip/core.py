@@ -9,7 +9,7 @@ it, `exchange` answers messages. This module routes events and keeps the timers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -41,6 +41,7 @@ from mesh.gossip.outbox import Outbox
 from mesh.gossip.registers import RegisterTable, sign_register
 from mesh.gossip.shapes import MessageError
 from mesh.gossip.swim import Swim
+from mesh.gossip.telling import Telling
 from mesh.gossip.timing import Timing
 from mesh.trust import CertificateBook
 from scheduler.ids import Digest, NodeId
@@ -106,6 +107,7 @@ class Gossip:
         )
         self._antientropy = AntiEntropy(ground, context())
         self._certificates = CertificateDesk(ground)
+        self._telling = Telling(ground)
         self._intake = Intake(
             ground,
             registers=self._registers,
@@ -166,14 +168,19 @@ class Gossip:
         self._antientropy.context.put(Head(author, epoch, seq, head))
 
     def broadcast(
-        self, envelopes: Sequence[bytes], blobs: Sequence[bytes], now: Instant
+        self,
+        envelopes: Sequence[bytes],
+        blobs: Sequence[bytes],
+        now: Instant,
+        *,
+        first: Collection[NodeId] | None = None,
     ) -> list[GossipEffect]:
-        """Our own, just flushed: to every linked peer, blobs before those who name them."""
+        """Our own, just flushed, blobs before those who name them: to every linked peer at once,
+        or to `first` at once and to the others within `TELL_WAIT_S`."""
         links = [link for _, link in self._links.linked()]
         for group in batches(self._fitting(blobs)):
             self._outbox.send_all(links, messages.Blobs(group))
-        for group in batches(envelopes):
-            self._outbox.send_all(links, messages.Envelopes(group, False))
+        self._telling.tell(envelopes, now.monotonic_s, first=first)
         return self._finish(now.monotonic_s)
 
     def send_envelopes(self, link: LinkId, envelopes: Sequence[bytes]) -> list[GossipEffect]:
@@ -230,6 +237,7 @@ class Gossip:
 
     def leave(self, now: Instant) -> list[GossipEffect]:
         """Say goodbye to everybody and end all links; nothing is done after that."""
+        self._telling.rest(now.monotonic_s)
         own = self._table.own
         self._intake.renew_own(boot=own.boot, incarnation=own.incarnation + 1, left=True)
         for link in list(self._links.by_id):
@@ -328,6 +336,8 @@ class Gossip:
             case ("gossip", "rumours"):
                 self._armed.pop("rumours", None)
                 self._swim.rumour_tick()
+            case ("gossip", "tell"):
+                self._telling.rest(now_s)
             case ("gossip", "dial"):
                 self._outbox.wake(now_s + self._timing.dial_tick_s, "dial")
                 self._dials.tick(now_s)

@@ -150,10 +150,6 @@ class Ledger:
 
     # --- from peers -----------------------------------------------------------------------------
 
-    def receive_untrusted(self, data: bytes) -> Received:
-        """One envelope from a peer, proved by its own signature."""
-        return self.receive_window_untrusted((data,))
-
     def receive_window_untrusted(self, window: Sequence[bytes]) -> Received:
         """Envelopes from a peer, of any logs; a chained run is proved by its last signature."""
         outcome = Outcome()

@@ -118,9 +118,10 @@ class Chronicle:
         elif now.waits and not before.waits:
             self._note(Word.WAITS, wall_ms, self._facts.node, job.id, "", waiting)
 
-    def settled(self, job: JobView, members: int, now: Instant) -> None:
-        """So many members, all there are, have confirmed how a job ended."""
-        if job.modified_hlc > self._began_hlc and job.version is not None:
+    def settled(self, job: JobView, members: int, now: Instant, *, awaited: bool) -> None:
+        """So many members, all there are, have confirmed how a job ended. One that ended before our
+        start is news when it was `awaited` since."""
+        if (awaited or job.modified_hlc > self._began_hlc) and job.version is not None:
             detail = (job.state(), members, job.version.dot)
             self._note(Word.SETTLED, now.wall_ms, "", job.id, "", detail)
 

@@ -17,6 +17,8 @@ from scheduler.jobs import JobState, StopReason
 from scheduler.slots import SlotTable
 
 SHORT_CHARS = 10
+STOPPED = "Stopped: "
+"""So a node's own message about a stop begins; the line says that already."""
 """`j-` or `e-` and eight digits: what every table shows."""
 NAMED_MAX = 5
 """More names in a sentence are counted."""
@@ -268,7 +270,7 @@ def _cancelled(told: _Told, detail: Any) -> str:
     head = f"{told.execution} stopped on {told.node}"
     if detail[1] in StopReason._value2member_map_:
         return f"{head}: {stop_sentence(detail[1])}"
-    return f"{head}{_because(detail)}"
+    return f"{head}{_because((*detail[:2], detail[2].removeprefix(STOPPED)))}"
 
 
 def _because(detail: Any) -> str:

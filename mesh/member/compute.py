@@ -7,21 +7,23 @@ capacity. A refusal is named and costs no retry.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mesh.gossip.events import StartTimer
 from mesh.member.events import RunAttempt
 from mesh.member.facts import Facts
 from mesh.member.outbox import Outbox
 from runtime.attempt import (
-    NODE_RESTARTED,
     AttemptCore,
     AttemptEffect,
     AttemptEvent,
     DeadlinePassed,
     Order,
+    PrepareInputs,
     Report,
+    RunEngine,
     StopAsked,
+    StopEngine,
     WakeAt,
 )
 from runtime.budget import Budget
@@ -56,13 +58,19 @@ SPEAK_UP_MAX = 8
 """Where only our records get through to an owner it may give up what we run again and again."""
 ENDED = "an earlier run of it has ended here"
 
+Moved = Mapping[AttemptId, AttemptView] | None
+"""Attempts of a job that changed; None where more of it may have."""
+
 
 class Compute:
     """The attempts placed on this node."""
 
-    def __init__(self, facts: Facts, outbox: Outbox, *, lasting_engines: Iterable[str]) -> None:
+    def __init__(
+        self, facts: Facts, outbox: Outbox, lasting_engines: Iterable[str], lost: str
+    ) -> None:
         self._facts = facts
         self._lasting_engines = frozenset(lasting_engines)
+        self._lost = lost
         self._outbox = outbox
         self._budget: Budget | None = None
         """None until the machine was measured: placements wait for it."""
@@ -87,10 +95,10 @@ class Compute:
             spec = self._spec_of(job, attempt)
             if spec is not None and spec.task.engine.type in self._lasting_engines:
                 core = self._make_core(job, attempt, spec)
-                self._perform(attempt.id, core.resume(attempt.state, now), now)
+                self._perform(attempt.id, core.resume(attempt.state, now, lost=self._lost), now)
             else:
                 reason = Failure.NODE_RESTART.value
-                failed = Observation(AttemptState.FAILED, reason, NODE_RESTARTED)
+                failed = Observation(AttemptState.FAILED, reason, self._lost)
                 self._observe(attempt, failed, now)
 
     def measured(self, capacity: Resources, engines: Iterable[str], now: Instant) -> None:
@@ -101,7 +109,7 @@ class Compute:
             for resumed, core in self._cores.items():
                 self._budget.hold(resumed, core.order.spec.task.resources)
             for attempt in list(self._facts.view.live_on(self._facts.node)):
-                self._facts.dirty[attempt.job] = None
+                self._facts.look_at(attempt.job)
             return
         self._begin(self._budget.set_capacity(capacity), now)
 
@@ -134,12 +142,13 @@ class Compute:
         self._outbox.send(StartTimer((DRAIN_TIMER, str(dot)), self._drain[1]))
 
     def consider(self, job: JobView, now: Instant) -> None:
-        """A job has changed: see to every attempt of it that is here."""
-        self._obey_old_word(job, now)
+        """A job has changed: see to the attempts of it here that this may concern."""
+        moved = self._facts.take_moved(job.id)
+        self._obey_old_word(job, moved, now)
         if self._budget is None or not job.live_by_node.get(self._facts.node):
             return
         stopped = job.stopped()
-        for attempt in job.live_on(self._facts.node):
+        for attempt in self._concerned(job, moved):
             self._consider_attempt(job, attempt, now, stopped=stopped)
 
     def reported(self, attempt: AttemptId, event: AttemptEvent, now: Instant) -> None:
@@ -187,9 +196,19 @@ class Compute:
         if spec is not None and attempt.id not in self._waiting:
             self._admit(job, attempt, spec, now)
 
-    def _obey_old_word(self, job: JobView, now: Instant) -> None:
+    def _concerned(self, job: JobView, moved: Moved) -> list[AttemptView]:
+        """Live attempts here that changed, or whose slot holds one that did, by id."""
+        node = self._facts.node
+        if moved is None:
+            return job.live_on(node)
+        slots = dict.fromkeys((one.version, one.index) for one in moved.values())
+        here = [one for slot in slots for one in job.slot_attempts(*slot) if one.node == node]
+        return sorted((one for one in here if one.live), key=lambda one: one.id)
+
+    def _obey_old_word(self, job: JobView, moved: Moved, now: Instant) -> None:
         """Stop what we had ended before: an old disk had lost that, a peer brought it back."""
-        for attempt in list(self._by_job.get(job.id, ())):
+        under_way = self._by_job.get(job.id, {})
+        for attempt in [one for one in under_way if moved is None or one in moved]:
             if not self._facts.view.attempts[attempt].live:
                 self._perform(attempt, self._cores[attempt].handle(StopAsked(ENDED), now), now)
 
@@ -280,6 +299,11 @@ class Compute:
                     )
                 case WakeAt(at_s):
                     self._outbox.send(StartTimer((ATTEMPT_TIMER, attempt), at_s))
+                case PrepareInputs():
+                    # Inputs may come while the intent to run goes to the disk: nobody sees them.
+                    self._outbox.send(RunAttempt(attempt, effect))
+                case RunEngine() | StopEngine():
+                    self._outbox.hold(RunAttempt(attempt, effect))
                 case _ if behind_flush:
                     self._outbox.hold(RunAttempt(attempt, effect))
                 case _:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mesh.ledger.ledger import Ledger
 from mesh.trust import Certificate
+from scheduler.attempts import AttemptView
 from scheduler.capacity import CapacityIndex
 from scheduler.errors import SpecError
 from scheduler.ids import AttemptId, Digest, Dot, JobId, NodeId, blob_digest
@@ -24,6 +25,10 @@ from scheduler.view import View
 
 STEPS = (AttemptState.PREPARING, AttemptState.RUNNING, AttemptState.PUBLISHING)
 """Between intent and end: nothing rests on them but what people see."""
+ABOUT_ONE_ATTEMPT = frozenset(
+    {Kind.ATTEMPT_PLACED, Kind.ATTEMPT_STOP_REQUESTED, Kind.ATTEMPT_OBSERVED}
+)
+"""Records that change nothing but their attempt, and what counts in its slot."""
 
 
 class Facts:
@@ -49,6 +54,8 @@ class Facts:
         self.specs: dict[Digest, JobSpec] = {}
         self.dirty: dict[JobId, None] = {}
         """Jobs to look at again, in the order in which they changed."""
+        self._moved: dict[JobId, dict[AttemptId, AttemptView] | None] = {}
+        """What of them; None where it is not attempts alone."""
         self.changed: dict[JobId, None] = {}
         """Jobs whose readers are to be told."""
         self.changed_attempts: dict[AttemptId, None] = {}
@@ -61,8 +68,9 @@ class Facts:
         """Nodes of which an operator's word has come since this was last looked at."""
         self.only_steps = False
         """All that was written since the last seal are steps that may be lost with the process."""
-        self.only_accepted = False
-        """All that was written since the last seal says that attempts wait or begin here."""
+        self.wait_for_it: set[NodeId] | None = None
+        """Nodes that wait for what was written since the last seal, where all of it tells of
+        attempts here: who owns or took their jobs, once they have ended; None where any may."""
         self.capacity_freed = False
         """Something changed that could let a waiting job run."""
         self.missing_specs: dict[Digest, dict[JobId, None]] = {}
@@ -79,11 +87,24 @@ class Facts:
         state = body["state"] if kind == Kind.ATTEMPT_OBSERVED else None
         first = not self.ledger.has_unsealed()
         self.only_steps = state in STEPS and (first or self.only_steps)
-        self.only_accepted = state == AttemptState.ACCEPTED and (first or self.only_accepted)
+        self._note_who_waits(state, JobId(body.get("job", "")), first=first)
         record = Record(kind, self.clock.tick(now), cause, body)
         dot = self.ledger.write(record)
         self.fold([(dot, record)])
         return dot
+
+    def _note_who_waits(self, state: int | None, job: JobId, *, first: bool) -> None:
+        if first:
+            self.wait_for_it = set()
+        if state is None:
+            self.wait_for_it = None
+        elif self.wait_for_it is not None and state != AttemptState.ACCEPTED:
+            self.wait_for_it |= self._job_homes(job)
+
+    def _job_homes(self, job_id: JobId) -> set[NodeId]:
+        job = self.view.jobs[job_id]
+        owner = set() if job.owner is None else {job.owner[1]}
+        return {job.birth.author} | owner
 
     # --- folding ----------------------------------------------------------------------------------
 
@@ -95,9 +116,13 @@ class Facts:
                 self.intents[record.body["node"]] = None
             if job is None:
                 continue
-            if record.kind in (Kind.VERSION_ADDED, Kind.JOB_CREATED):
-                self._learn_versions(self.view.jobs[job])
-            self.touch(job)
+            if record.kind in ABOUT_ONE_ATTEMPT:
+                self.dirty[job] = self.changed[job] = None
+                self._moved.setdefault(job, {})
+            else:
+                if record.kind in (Kind.VERSION_ADDED, Kind.JOB_CREATED):
+                    self._learn_versions(self.view.jobs[job])
+                self.touch(job)
             self.news.append((dot, record))
         self._follow_attempts()
 
@@ -116,9 +141,18 @@ class Facts:
         self.news.clear()
 
     def touch(self, job: JobId) -> None:
-        """Look at this job again at the end of the tick."""
-        self.dirty[job] = None
+        """Look at this job again at the end of the tick, and tell its readers."""
+        self.look_at(job)
         self.changed[job] = None
+
+    def look_at(self, job: JobId) -> None:
+        """Look at all of this job again at the end of the tick."""
+        self.dirty[job] = None
+        self._moved[job] = None
+
+    def take_moved(self, job: JobId) -> Mapping[AttemptId, AttemptView] | None:
+        """Attempts that have changed since this was last asked; None where more may have."""
+        return self._moved.pop(job, {})
 
     def follow_clock(self, records: Iterable[tuple[Dot, Record]], now: Instant) -> None:
         """Let our clock pass what a peer wrote (P22)."""
@@ -198,4 +232,7 @@ class Facts:
         for attempt in self.view.take_touched():
             self.index.follow(attempt, self.view.resources(attempt.version))
             self.changed_attempts[attempt.id] = None
+            moved = self._moved.get(attempt.job)
+            if moved is not None:
+                moved[attempt.id] = attempt
             self.capacity_freed |= not attempt.live

@@ -14,7 +14,7 @@ from mesh.gossip.events import PeerState
 from mesh.ledger.ledger import Ledger, StoredEnvelope
 from mesh.member.events import Changed, MemberEffect, Persist, Restored
 from mesh.trust import Certificate
-from scheduler.ids import Digest
+from scheduler.ids import Digest, NodeId
 
 
 @dataclass(slots=True)
@@ -28,8 +28,8 @@ class Batch:
     certificates: dict[bytes, bytes] = field(default_factory=dict)
     peers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     effects: list[MemberEffect] = field(default_factory=list)
-    told_later: bool = False
-    """No peer does anything on what is written here."""
+    told_first: frozenset[NodeId] | None = None
+    """Nodes that wait for what is written here; None where any may."""
 
     @property
     def writes(self) -> bool:
@@ -90,15 +90,16 @@ class Flushes:
             isinstance(effect, Changed) for effect in self._gathering.effects
         )
 
-    def next(self, *, told_later: bool = False) -> tuple[Persist | None, list[MemberEffect]]:
-        """The flush to ask for now, if none is out; and effects that wait for nothing. With
-        `told_later` peers are in no hurry to hear of what was written since the last one."""
+    def next(
+        self, *, told_first: frozenset[NodeId] | None = None
+    ) -> tuple[Persist | None, list[MemberEffect]]:
+        """The flush to ask for now, if none is out; and effects that wait for nothing."""
         if self._out is not None:
             return None, []
         batch = self._gathering
         if self._ledger.has_unsealed():
             batch.envelopes.extend(self._ledger.seal())
-        batch.told_later = told_later
+        batch.told_first = told_first
         if not batch.writes:
             ready, batch.effects = batch.effects, []
             return None, ready

@@ -8,7 +8,7 @@ no shell can send or answer anything that is not on disk (I3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -64,7 +64,7 @@ from mesh.member.seen import SEEN_TIMER, Seen
 from mesh.member.watched import ReadOutline, ReadWatched, WatchCommand
 from mesh.member.watching import Watching
 from mesh.trust import CertificateBook, CertificateError, Trust
-from runtime.attempt import ResultsStored
+from runtime.attempt import NODE_RESTARTED, ResultsStored
 from scheduler.ids import AttemptId, JobId, NodeId, blob_digest
 from scheduler.instant import Instant
 
@@ -75,10 +75,6 @@ rounds waits for the next tick, so that a loop of refusals cannot stop the node.
 STEPS_TIMER = "steps"
 STEPS_WAIT_S = 0.005
 """A job that ends within this writes its steps and its end in one flush instead of two."""
-TELL_TIMER = "tell"
-TELL_WAIT_S = 0.01
-"""A job that ends within this is told as accepted and ended in one message instead of two: each
-costs every peer a proof, a fold and a flush. Its steps come within half of this, too."""
 REFOLD_TIMER = "refold"
 REFOLD_AFTER_S = 1.0
 """After the last records of a catch-up: to fold 30,000 again takes a second, so it is done once."""
@@ -98,6 +94,8 @@ class MemberSettings:
     wan: bool = False
     """Replacements wait longer where links are slow or metered."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    lost: str = NODE_RESTARTED
+    """What is said of an attempt that an earlier member of this node ran and this one cannot."""
 
 
 class Member:
@@ -123,8 +121,6 @@ class Member:
         self.boot = self._recall(restored, now)
         """The epoch opened at this start."""
         self._steps_wait = False  # a timer runs for steps that are not on disk
-        self._untold: list[bytes] = []
-        """Own envelopes on disk that peers are to hear of within a moment."""
         self.outbox = Outbox()
         self._flushes = Flushes(self.ledger, restored)
         self.gossip = Gossip(
@@ -143,7 +139,7 @@ class Member:
             self.facts, self.gossip, self.outbox, self._book.by_node, told=self.chronicle.settled
         )
         self.orchestrate = Orchestrate(self.facts, self.absence, self.outbox, boot=self.boot)
-        self.compute = Compute(self.facts, self.outbox, lasting_engines=settings.lasting_engines)
+        self.compute = Compute(self.facts, self.outbox, settings.lasting_engines, settings.lost)
         self._desk = Desk(self.facts, self.orchestrate, self.seen)
         self._watching = Watching(
             self.facts, self.chronicle, self.seen, boot=self.boot, read_job=self._desk.read
@@ -198,8 +194,6 @@ class Member:
                 self._route(self.seen.timer_fired(now), now)
             case TimerFired(token) if token[0] == STEPS_TIMER:
                 self._steps_wait = self.facts.only_steps = False
-            case TimerFired(token) if token[0] == TELL_TIMER:
-                self._tell_peers((), now)
             case TimerFired(token) if token[0] == REFOLD_TIMER:
                 self._flushes.envelopes(self.ledger.seal())
                 self.facts.refold()
@@ -244,7 +238,10 @@ class Member:
                 self._steps_wait = True
                 self.outbox.send(StartTimer((STEPS_TIMER,), now.monotonic_s + STEPS_WAIT_S))
             return self.outbox.take()
-        persist, ready = self._flushes.next(told_later=self.facts.only_accepted)
+        waiting = self.facts.wait_for_it
+        persist, ready = self._flushes.next(
+            told_first=None if waiting is None else frozenset(waiting)
+        )
         self.outbox.extend(ready)
         if persist is not None:
             self.outbox.send(persist)
@@ -276,6 +273,7 @@ class Member:
         jobs, self.facts.dirty = self.facts.dirty, {}
         news, self.facts.news = self.facts.news, []
         self.chronicle.fold(news)
+        freed, self.facts.capacity_freed = self.facts.capacity_freed, False
         for job_id in jobs:
             job = self.facts.view.jobs[job_id]
             self.orchestrate.consider(job, now)
@@ -287,15 +285,19 @@ class Member:
                 self.seen.job_ended(job_id, now)
             else:
                 self.facts.active[job_id] = None
-        if self.facts.capacity_freed:
-            self.facts.capacity_freed = False
-            self.orchestrate.wake(now)
-        return bool(self.facts.dirty)
+        if freed:
+            self.orchestrate.wake(jobs, now)
+        return bool(self.facts.dirty) or self.facts.capacity_freed
 
     def read_now(self, command: Command, now: Instant) -> Reply | None:
         """Between two events; None where it is to come as one, because it writes or waits."""
         on_disk = self._flushes.idle and not self.ledger.has_unsealed()
         return self._desk.answer(command, now) if on_disk and type(command) in READINGS else None
+
+    def statistics(self) -> dict[str, int]:
+        """Counters of this run and sizes now, by room and name: what was sent, taken, refused."""
+        rooms = {"gossip": self.gossip.statistics(), "ledger": self.ledger.statistics()}
+        return {f"{room}_{name}": one for room, told in rooms.items() for name, one in told.items()}
 
     def _command(self, token: int, command: Command | WatchCommand, now: Instant) -> None:
         answer: object
@@ -385,13 +387,7 @@ class Member:
         for digest in done.blobs:
             self._route(self._nodes.blob_kept(digest, now), now)
         own = [one.data for one in done.envelopes if one.author == self.node]
-        if done.told_later and own and not self._untold:
-            self.outbox.send(StartTimer((TELL_TIMER,), now.monotonic_s + TELL_WAIT_S))
-        self._untold += own
-        if own and not done.told_later:
-            self._tell_peers(done.own_blobs, now)
+        if own:
+            told = self.gossip.broadcast(own, done.own_blobs, now, first=done.told_first)
+            self._route(told, now)
         self.outbox.extend(done.effects)
-
-    def _tell_peers(self, blobs: Sequence[bytes], now: Instant) -> None:
-        self._route(self.gossip.broadcast(self._untold, blobs, now), now)
-        self._untold = []

@@ -6,6 +6,7 @@ changed that could let them run.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from mesh.gossip.events import StartTimer
@@ -192,11 +193,12 @@ class Orchestrate:
 
     # --- order --------------------------------------------------------------------------------
 
-    def wake(self, now: Instant) -> None:
-        """Room was freed or a node changed: try those that wait, first come first."""
+    def wake(self, looked_at: Collection[JobId], now: Instant) -> None:
+        """Room was freed or a node changed: try those that wait, first come first, but for those
+        that were looked at since."""
         fruitless = 0
         for job in self._in_order():
-            if job not in self._waiting:
+            if job not in self._waiting or job in looked_at:
                 continue
             if self.consider(self._facts.view.jobs[job], now):
                 fruitless = 0

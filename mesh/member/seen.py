@@ -7,7 +7,8 @@ on; one absent member keeps it provisional.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 from mesh.gossip.core import Gossip
 from mesh.gossip.events import GossipEffect, StartTimer
@@ -18,7 +19,7 @@ from mesh.trust import Certificate
 from scheduler.ids import JobId, NodeId
 from scheduler.instant import Instant
 from scheduler.job_view import JobView
-from scheduler.settled import is_settled
+from scheduler.settled import caught_up, is_settled
 
 SEEN_TIMER = "seen"
 FIRST_SEEN_S = 0.5
@@ -27,6 +28,14 @@ SEEN_EVERY_S = 5.0
 """At most, while something stays unsettled: a context is some 40 bytes a log."""
 
 Context = dict[tuple[NodeId, int], int]
+
+
+class ToldSettled(Protocol):
+    """Takes a job that is settled, and how many members confirmed it."""
+
+    def __call__(self, job: JobView, members: int, now: Instant, *, awaited: bool) -> None:
+        """`awaited`: it was unsettled while every member's word was known, and all that they had
+        written. Without that it may have been settled before our start already."""
 
 
 class Seen:
@@ -38,9 +47,8 @@ class Seen:
         gossip: Gossip,
         outbox: Outbox,
         certificates: Mapping[NodeId, Certificate],
-        told: Callable[[JobView, int, Instant], None],
+        told: ToldSettled,
     ) -> None:
-        """`told` takes a job that is settled, and how many members confirmed it."""
         self._facts = facts
         self._certificates = certificates
         """Of every member: one that was not heard of since our start has a say too."""
@@ -48,7 +56,8 @@ class Seen:
         self._outbox = outbox
         self._told = told
         self._contexts: dict[NodeId, Context] = {}
-        self._unsettled: dict[JobId, None] = {}
+        self._unsettled: dict[JobId, bool] = {}
+        """Whether it was so when every member's word was known, and what it had written."""
         self._settled: dict[JobId, int] = {}
         """Job to the revision at which it was settled."""
         self._published: Context = {}
@@ -59,7 +68,7 @@ class Seen:
         """A job is terminal: it is to be settled."""
         view = self._facts.view.jobs[job]
         if self._settled.get(job) != view.revision:
-            self._unsettled[job] = None
+            self._unsettled.setdefault(job, False)
             self._arm(now)
 
     def is_settled(self, job: JobId) -> bool:
@@ -105,13 +114,18 @@ class Seen:
         members = sorted(self._certificates)
         held = {key: seq for key, (seq, _) in self._facts.ledger.context().items()}
         self._contexts[self._facts.node] = held
-        for job_id in list(self._unsettled):
+        all_known = all(one in self._contexts for one in members) and caught_up(
+            self._contexts, members, held=held
+        )
+        for job_id, awaited in list(self._unsettled.items()):
             job = self._facts.view.jobs[job_id]
             if is_settled(job, self._contexts, members, held=held):
                 del self._unsettled[job_id]
                 self._settled[job_id] = job.revision
                 job.resting = None  # hardly ever asked again, and there are thousands of such jobs
                 self._facts.changed[job_id] = None
-                self._told(job, len(members), now)
+                self._told(job, len(members), now, awaited=awaited)
             elif not job.state().terminal:
                 del self._unsettled[job_id]
+            elif all_known:
+                self._unsettled[job_id] = True

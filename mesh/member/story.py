@@ -125,7 +125,7 @@ def _placed(facts: Facts, job: JobView, dot: Dot, record: Record) -> _Told:
 
 
 def _again(facts: Facts, job: JobView, body: Mapping[str, object]) -> str:
-    """What became of the attempt before, where there was one."""
+    """What had become by then of the attempt before, where there was one."""
     attempt = job.attempts.get(AttemptId(str(body["attempt"])))
     if attempt is None or attempt.number == 1:
         return ""
@@ -137,12 +137,14 @@ def _again(facts: Facts, job: JobView, body: Mapping[str, object]) -> str:
     if not earlier:
         return ""
     last = earlier[-1]
+    if last.observed_hlc > attempt.placed_hlc:
+        return f"{_short(last.id)} on {facts.name_of(last.node)} was out of reach"
     what = {
         AttemptState.REFUSED: "was sent back",
         AttemptState.CANCELLED: "was stopped",
         AttemptState.FAILED: "failed",
         AttemptState.SUCCEEDED: "had ended there, but nobody here knew",
-    }.get(last.state, "is out of reach")
+    }.get(last.state, "was out of reach")
     return f"{_short(last.id)} on {facts.name_of(last.node)} {what}"
 
 

@@ -29,6 +29,13 @@ RESTARTING = Problem(
     503,
 )
 
+
+def disk_full(reason: str) -> Problem:
+    """What everybody is told while the disk is full; `reason` names it."""
+    hint = "The node goes on by itself once there is room. Or ask another node."
+    return Problem("StorageUnavailable", reason, hint, 507)
+
+
 STEPS_TO_SOCKET = 2
 """Turns of the scheduler from a frame queued for a link to its bytes in the kernel: the writer
 wakes and encrypts, then sends. An answer leaves after them, so that a job which was taken is with
@@ -103,6 +110,8 @@ class Doors:
         self._tokens = itertools.count(1)
         self._asks: dict[int, _Ask] = {}
         self._watches: dict[str, _Watch] = {}
+        self._closed: Problem | None = None
+        """What everybody is told while there is no member."""
         self.feed: object = None
         """The live feed of all readers, whichever address they came by; doors keep it alone."""
         self.listeners: list[Callable[[Changed], None]] = []
@@ -111,7 +120,7 @@ class Doors:
 
     async def ask(self, command: Command) -> Reply:
         """The member's answer, or a Problem; what it tells is on this node's disk."""
-        reply: Reply | None = self._read(command)
+        reply: Reply | None = self._closed or self._read(command)
         return await self._answer_to(command) if reply is None else reply
 
     async def read_watched(self, command: WatchCommand) -> Outline | Watched | Problem:
@@ -120,6 +129,9 @@ class Doors:
         return reply
 
     async def _answer_to(self, command: Command | WatchCommand) -> Any:
+        if self._closed is not None:
+            await trio.lowlevel.checkpoint()
+            return self._closed
         token = next(self._tokens)
         ask = self._asks[token] = _Ask()
         try:
@@ -241,8 +253,20 @@ class Doors:
             if watch is not None:
                 watch.changed.set()
 
-    def restarting(self) -> None:
-        """The member is gone: whoever waits for it learns that."""
+    def restarting(self, problem: Problem = RESTARTING) -> None:
+        """The member is gone: whoever waits for it learns that, and whoever asks before
+        `restarted`."""
+        self._closed = problem
+        for ask in self._asks.values():
+            ask.reply = problem
+        self._wake_all()
+
+    def restarted(self) -> None:
+        """There is a member again: everything may be different."""
+        self._closed = None
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for tell in tuple(self.listeners):
             tell(Changed())
         for ask in self._asks.values():

@@ -21,8 +21,8 @@ from mesh.member.member import Member, MemberSettings
 from mesh.node.capacity import LoadMeter, list_images, measure_offer, probe_engines
 from mesh.node.config import Address, NodeConfig
 from mesh.node.discovery import Discovery, advertised_hosts
-from mesh.node.doors import Doors, NodeStatus
-from mesh.node.errors import NodeError, only_error
+from mesh.node.doors import RESTARTING, Doors, NodeStatus, disk_full
+from mesh.node.errors import only_error
 from mesh.node.folder import data_folder, node_page
 from mesh.node.frames import REQUESTS
 from mesh.node.identity import NodeTrust, holds_cluster, open_identity
@@ -32,10 +32,12 @@ from mesh.node.observe import Observer
 from mesh.node.output import read_output
 from mesh.node.perform import make_performers
 from mesh.node.plugs import make_engines, make_providers
+from mesh.node.reopen import open_again
 from mesh.node.requests import LogPart, LogQuestion, Requests
 from mesh.node.store import FlushFailed, Store
 from mesh.node.tls import make_contexts
 from mesh.node.transport import open_listeners
+from runtime.attempt import NODE_RESTARTED
 from runtime.executor import Executor
 from runtime.ports import Engine, LastingEngine
 from scheduler.instant import Instant
@@ -49,9 +51,6 @@ PROBE_S = 3.0
 """How often engines are asked whether they answer: one that comes or goes is seen in seconds."""
 LONELY_S = 5.0
 """Peers answer mDNS in well under a second; after five people want to know why it is quiet."""
-REOPEN_S = 1.0
-MAX_REOPEN_S = 30.0
-"""After a failed flush: a glitch is over in a second, a full disk is not looked at all the time."""
 MAX_HINTS = 256
 """Addresses heard by mDNS that a rebuilt member is told again."""
 
@@ -123,10 +122,11 @@ class _Node:
             send=lambda link, body: self._links.send(link, REQUESTS, body, bulk=True),
             blobs=self._blobs,
             read_logs=self._read_logs,
-            facts=self._links.facts,
+            facts=self._counters,
         )
         self._links.requests = self._requests
         self._life: _Life | None = None
+        self._lost = NODE_RESTARTED
         self._port = 0
         self._hosts: Callable[[], tuple[str, ...]] = tuple
 
@@ -173,9 +173,13 @@ class _Node:
             links=self._links.peer_links,
             read_logs=self._read_logs,
             read=lambda one: self._life.member.read_now(one, _now()) if self._life else None,
-            facts=self._links.facts,
+            facts=self._counters,
             cut_off=self._links.cut_off if self._config.allow_faults else None,
         )
+
+    def _counters(self) -> Mapping[str, int]:
+        told = {} if self._life is None else self._life.member.statistics()
+        return {**self._links.facts(), **told}
 
     def _open_doors(self, doors: Doors, urls: list[str]) -> None:
         tcp = tuple(url.partition("://")[2] for url in urls if "unix:" not in url)
@@ -228,7 +232,7 @@ class _Node:
                 failure = await life.loop.run()
                 nursery.cancel_scope.cancel()
             self._observer.say(f"the disk failed: {failure.reason} Starting again from it.")
-            await self._reopen(doors)
+            await self._reopen(doors, failure)
 
     def _begin_life(
         self, doors: Doors, engines: Mapping[str, Engine], providers: Mapping[str, Provider]
@@ -250,6 +254,7 @@ class _Node:
             lasting_engines=tuple(
                 name for name, engine in engines.items() if isinstance(engine, LastingEngine)
             ),
+            lost=self._lost,
         )
         member = Member(
             settings=settings,
@@ -281,24 +286,18 @@ class _Node:
     def _flushed(self, event: Flushed | FlushFailed) -> None:
         self._mailbox.post(event)
 
-    async def _reopen(self, doors: Doors) -> None:
-        """Open the database again, however long that takes; nothing of the old member is left."""
-        doors.restarting()
-        wait_s = REOPEN_S
+    async def _reopen(self, doors: Doors, failure: FlushFailed) -> None:
+        """Open the database again; nothing of the old member is left."""
+        full = failure.full
+        doors.restarting(disk_full(failure.reason) if full else RESTARTING)
         await trio.to_thread.run_sync(self._store.close)
-        while True:
-            await trio.sleep(wait_s)
-            try:
-                self._store = Store(self._config.data_dir / "mesh.sqlite")
-                break
-            except NodeError as error:
-                self._observer.say(str(error))
-                wait_s = min(2 * wait_s, MAX_REOPEN_S)
+        self._store = await open_again(self._store.path, self._observer.say, full=full)
+        self._lost = f"Lost when the disk of this node failed: {failure.reason}"
         # The new member knows neither these links (peers dial again) nor the old one's attempts,
         # whose last reports may be waiting.
         self._links.abort_all("this node's disk failed")
         self._mailbox.clear()
-        doors.restarting()
+        doors.restarted()
 
     async def _leave(self) -> None:
         self._observer.say(

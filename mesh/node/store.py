@@ -35,6 +35,11 @@ RESERVE_AFTER = 256
 BUSY_S = 5.0
 """A reader (a backup, the shell) may hold the file for a moment."""
 
+PRIMARY_CODE = 0xFF
+"""SQLite's codes say in their lowest byte what is wrong, above it where."""
+SHARED_MEMORY_BYTES = 64 << 10
+"""SQLite asks for 32 KiB at a time."""
+
 _MIGRATIONS = (
     """
     CREATE TABLE envelopes (
@@ -54,6 +59,12 @@ _MIGRATIONS = (
 """Script n brings a file from schema version n to n + 1. Never edited, only added to."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)
+
+
+def free_bytes(folder: Path) -> int:
+    """What may still be written to the disk that holds this folder."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 class StoreError(NodeError):
@@ -94,7 +105,9 @@ class Store:
                 _migrate(self._writing, path)
                 self._reading = opened.enter_context(closing(_open(path)))
             except sqlite3.Error as error:
-                raise StoreError(_sentence(path, error)) from error
+                sentence = _sentence(path, error)
+                self._give_reserve_up(error)
+                raise StoreError(sentence) from error
             opened.pop_all()
 
     def load(self) -> Restored:
@@ -163,9 +176,8 @@ class Store:
             try:
                 self._commit(batch)
             except (sqlite3.Error, OverflowError) as error:
-                full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
-                if full:
-                    (self.path.parent / RESERVE).unlink(missing_ok=True)
+                self._give_reserve_up(error)
+                full = _is_full(self.path, error)
                 self._failed = FlushFailed(batch[0].token, _sentence(self.path, error), full)
         for one in batch:
             if self._failed is None:
@@ -188,11 +200,14 @@ class Store:
         if self.transactions % RESERVE_AFTER == 0:
             self._keep_reserve()
 
+    def _give_reserve_up(self, error: Exception) -> None:
+        if _is_full(self.path, error):
+            (self.path.parent / RESERVE).unlink(missing_ok=True)
+
     def _keep_reserve(self) -> None:
         """Make the reserve where there is none, and four times the room for it."""
         reserve = self.path.parent / RESERVE
-        found = os.statvfs(self.path.parent)
-        if reserve.exists() or found.f_bavail * found.f_frsize < 4 * RESERVE_BYTES:
+        if reserve.exists() or free_bytes(self.path.parent) < 4 * RESERVE_BYTES:
             return
         with open(reserve, "wb") as file:
             try:
@@ -311,9 +326,17 @@ def _envelope_row(one: StoredEnvelope) -> tuple[bytes, bytes, int, int, bytes, b
     )
 
 
+def _is_full(path: Path, error: Exception) -> bool:
+    """Also where SQLite speaks of the disk in general: its shared memory is a file there too."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & PRIMARY_CODE == sqlite3.SQLITE_IOERR:
+        return free_bytes(path.parent) < SHARED_MEMORY_BYTES
+    return bool(code == sqlite3.SQLITE_FULL)
+
+
 def _sentence(path: Path, error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", 0)
-    if code == sqlite3.SQLITE_FULL:
+    if _is_full(path, error):
         return f"The disk that holds {path} is full; free some space."
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return (

@@ -36,6 +36,7 @@ from runtime.engines.docker_wire import EngineAway, EngineRefused, ask, asking
 from runtime.ports import EngineJob, EngineReport, EngineSetup
 from scheduler.ids import AttemptId
 from scheduler.jobs import Failure
+from storage.errors import disk_full_words, is_disk_full
 
 STOP_PATIENCE_S = 30.0
 """After which an engine that does not carry out a stop is told to be at fault."""
@@ -62,6 +63,8 @@ class DockerEngine:
         self._lives: dict[AttemptId, Container] = {}
         self._held: set[AttemptId] = set()
         """Attempts whose containers must stay: begun or adopted by us, not released yet."""
+        self._told: dict[AttemptId, EngineEnded] = {}
+        """Ends that may not have been written down."""
         self._sweeping = False
         self._wanted = trio.Event()
         self._events = EventStream(f"{LABEL_NODE}={node}")
@@ -95,6 +98,8 @@ class DockerEngine:
 
     async def adopt(self, job: EngineJob, started: Callable[[float], None]) -> EngineEnded | None:
         """Go on with the container of an earlier agent; None where it never began."""
+        if (told := self._told.get(job.attempt)) is not None:
+            return told
         return await self._live(job, lambda life: self._adopt(life, started))
 
     async def stop(self, attempt: AttemptId, grace_s: float) -> None:
@@ -116,6 +121,10 @@ class DockerEngine:
     async def release(self, attempt: AttemptId) -> None:
         """Remove the container: its result is durable, or nobody wants it."""
         self._held.discard(attempt)
+        self._told.pop(attempt, None)
+        await self._remove(attempt)
+
+    async def _remove(self, attempt: AttemptId) -> None:
         if self._known is None:
             return
         try:
@@ -167,16 +176,27 @@ class DockerEngine:
             words = answers.plain_words(error.words)
             return life.ended(None, Failure.ENGINE.value, f"The Docker engine refused: {words}.")
         except OSError as error:
-            if life.begun:
-                await self.release(job.attempt)  # nobody can keep what it prints
-            sentence = f"The container's files cannot be used: {error.strerror}."
-            return life.ended(None, Failure.ENGINE.value, sentence)
+            return await self._unkept(life, error)
         finally:
             life.output.close()
             self._events.forget(job.attempt)
             del self._lives[job.attempt]
             life.running.set()
             life.done.set()
+
+    async def _unkept(self, life: Container, error: OSError) -> EngineEnded:
+        """Nobody can keep what it prints. A disk that is full may not take that down either: a
+        member that is built again after it is told the same."""
+        attempt = life.job.attempt
+        sentence = f"The container's files cannot be used: {error.strerror}."
+        if is_disk_full(error):
+            words = disk_full_words(life.job.log.parent)
+            sentence = f"What the container printed could not be kept: {words}"
+        ended = self._told[attempt] = life.ended(None, Failure.ENGINE.value, sentence)
+        self._held.discard(attempt)
+        if life.begun:
+            await self._remove(attempt)
+        return ended
 
     async def _given_up(self, life: Container) -> EngineEnded:
         if life.begun:

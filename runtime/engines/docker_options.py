@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,11 +103,21 @@ def _host_config(job: EngineJob, *, podman: bool) -> dict[str, Any]:
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "PidsLimit": MAX_PROCESSES,
-        "Ulimits": [{"Name": "nofile", "Soft": MAX_OPEN_FILES, "Hard": MAX_OPEN_FILES}],
+        "Ulimits": _ulimits(podman=podman),
         "Init": True,
         "LogConfig": _log_config(podman=podman),
         **_limits(job.task.resources),
     }
+
+
+def _ulimits(*, podman: bool) -> list[dict[str, Any]]:
+    limits = {"nofile": MAX_OPEN_FILES}
+    processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    if podman and processes != resource.RLIM_INFINITY:
+        # Where one limit is named, Podman takes its own default for the other, a million: more than
+        # a service may ask for that is not allowed to raise limits.
+        limits["nproc"] = processes
+    return [{"Name": name, "Soft": limit, "Hard": limit} for name, limit in limits.items()]
 
 
 def network_mode(network: Network) -> str:

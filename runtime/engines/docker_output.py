@@ -101,7 +101,9 @@ class Output:
 
 
 def _stream(stream: int, path: Path, job: EngineJob, kept_bytes: int) -> OutputStream:
-    output = OutputStream(stream, str(path), str(job.log), job.output_limit_bytes - kept_bytes)
+    output = OutputStream(
+        stream, str(path), str(job.log), job.output_limit_bytes, kept_bytes=kept_bytes
+    )
     output.size_bytes = kept_bytes
     output.tail = read_tail(str(path))[0]
     return output

@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]
 
 from mesh.edge.cli.connect import Endpoint, NodeApi
 from tests.bench.figure import Figure
-from tests.bench.stage import NO_OP, Client, job_body, mesh_of, program
+from tests.bench.stage import NO_OP, Client, job_body, mesh_of, program, rss_mib
 from tests.system.mesh_processes import Node
 
 NODES = ("first", "second", "third")
@@ -35,11 +35,11 @@ def figures() -> Iterator[Figure]:
         yield _far_change(here, far)
         _changes(far, 2.0)
         alone_s = _cost_s(here, far)
-        before_mib = _rss_mib(here)
+        before_mib = rss_mib(here)[0]
         with Readers(here) as readers:
             _changes(far, 2.0)
             with_s = _cost_s(here, far)
-            held_mib = _rss_mib(here) - before_mib
+            held_mib = rss_mib(here)[0] - before_mib
             heard = readers.heard_bytes
         share = 100 * max(0.0, with_s - alone_s) / MEASURE_S
         yield Figure(
@@ -116,10 +116,6 @@ def _cost_s(node: Node, far: Client) -> float:
     _changes(far, MEASURE_S)
     after = psutil.Process(node.pid).cpu_times()
     return float(after.user + after.system - before.user - before.system)
-
-
-def _rss_mib(node: Node) -> float:
-    return float(psutil.Process(node.pid).memory_info().rss) / (1 << 20)
 
 
 def _far_change(here: Node, far: Client) -> Figure:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from mesh.node.capacity import PUBLISHERS
+from mesh.node.plugs import make_providers
 from scheduler import constraints, resources, spec, spec_types
+from scheduler.ids import Digest
 from scheduler.jobs import Failure
 from scheduler.reading import Table
 
@@ -51,3 +54,19 @@ def test_the_example_is_a_job():
     assert example
     job = spec.parse_job_untrusted(YAML(typ="safe", pure=True).load(example[1]))
     assert job.name == "engine-summary"
+
+
+async def _no_blob(digest: Digest, nodes: tuple[str, ...]) -> Path:
+    raise AssertionError("nothing is fetched here")
+
+
+def test_the_page_says_what_nodes_serve() -> None:
+    rows = re.findall(r"^\| (.+?) \| .* \| (yes|not yet) \|$", PAGE, re.MULTILINE)
+    named = {
+        said: re.findall(r"`(\w+)`", " ".join(one for one, at in rows if at == said))
+        for said in ("yes", "not yet")
+    }
+    providers = make_providers((), _no_blob, print)
+    known = {*spec_types.SOURCES, *spec_types.SOURCE_ALIASES, *spec_types.PUBLISHERS}
+    assert {one for names in named.values() for one in names} == known
+    assert set(named["yes"]) == {*providers, *spec_types.SOURCE_ALIASES, *PUBLISHERS}

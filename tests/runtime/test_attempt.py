@@ -325,9 +325,10 @@ def test_what_was_accepted_and_never_begun_begins_now():
 
 def test_what_ran_and_is_gone_has_failed_with_its_node():
     core = AttemptCore(order())
-    core.resume(AttemptState.RUNNING, at(5))
+    core.resume(AttemptState.RUNNING, at(5), lost="Lost when the disk failed.")
     report, _ = core.handle(NothingToAdopt(), at(6))
     assert observed(report).reason == "node_restart"
+    assert observed(report).message == "Lost when the disk failed."
 
 
 def test_a_stop_that_came_meanwhile_is_obeyed():

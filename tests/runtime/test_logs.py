@@ -104,14 +104,6 @@ def test_since_in_a_log_that_is_not_there_or_torn(logs):
     assert logs.offset_since(ATTEMPT, 5) == FRAME_HEADER.size + 3
 
 
-def test_delete(logs):
-    append(logs, STDOUT, b"x")
-    assert logs.exists(ATTEMPT)
-    logs.delete(ATTEMPT)
-    logs.delete(ATTEMPT)
-    assert not logs.exists(ATTEMPT)
-
-
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden"])
 def test_an_id_is_no_path(logs, name):
     with pytest.raises(ValueError, match="not an attempt id"):

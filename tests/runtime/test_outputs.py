@@ -8,6 +8,7 @@ from runtime.outputs import (
     CLOCK,
     CLOCK_TIME,
     FRAME_HEADER,
+    NOTE,
     STDERR,
     STDOUT,
     TAIL_BYTES,
@@ -86,7 +87,10 @@ def test_beyond_the_limit_is_counted_and_not_kept(streams, tmp_path):
         assert out.write(b"1234567") == 7
     out.close()
     assert (tmp_path / "stdout").read_bytes() == b"1234567123"
-    assert (tmp_path / "log").stat().st_size == 10 + 2 * FRAME_HEADER.size + len(clock(0))
+    remark = b"[bacalhau-mesh: stdout is kept up to 10 bytes: the rest is not]\n"
+    assert (tmp_path / "log").read_bytes() == b"".join(
+        [clock(NOW_MS), frame(STDOUT, b"1234567"), frame(STDOUT, b"123"), frame(NOTE, remark)]
+    )
     assert out.size_bytes == 21
     assert out.tail == b"1234567" * 3, "the tail is of all that was printed"
 
@@ -98,3 +102,12 @@ def test_tails(streams, tmp_path):
     out.close()
     assert out.tail == b"a" * (TAIL_BYTES - 100) + b"b" * 100
     assert read_tail(str(tmp_path / "stdout")) == (out.tail, 3100)
+
+
+@pytest.mark.parametrize(("kept", "told"), [(10, False), (7, True)])
+def test_a_cut_is_told_once_over_all_lives(tmp_path, kept, told):
+    path, log = tmp_path / "err", tmp_path / "log"
+    stream = OutputStream(STDERR, str(path), str(log), 10, kept_bytes=kept)
+    stream.write(b"12345")
+    stream.close()
+    assert (log.exists() and b"stderr is kept up to" in log.read_bytes()) == told

@@ -8,11 +8,11 @@ from typing import Any
 from scheduler.attempts import AttemptView
 from scheduler.capacity import CapacityIndex
 from scheduler.decide import decide
-from scheduler.ids import NodeId
+from scheduler.ids import AttemptId, NodeId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, JobSpec, NodeReading, Plan
 from scheduler.view import JobView
-from tests.scheduler.histories import ANN, JOB, Ledger, attempt_id, fold
+from tests.scheduler.histories import ANN, JOB, NODES, Ledger, attempt_id, fold, reading, spec
 
 
 def index_of(*readings: NodeReading) -> CapacityIndex:
@@ -81,3 +81,12 @@ class Owner:
             if one.node in nodes:
                 changed = replace(one, reachable=reachable, boot=boot)
                 self.index.set_reading(changed, heard=Hlc(self.ledger.hlc))
+
+
+def owner_of(count: int = 1, *, nodes: int = 3, policy: str = "", **version: int) -> Owner:
+    job = spec(disconnect={"ReconcileRunning": policy} if policy else {})
+    return Owner(job, *(reading(node) for node in NODES[:nodes]), count=count, **version)
+
+
+def live(owner: Owner) -> list[AttemptId]:
+    return [one.id for one in owner.job.live_attempts()]

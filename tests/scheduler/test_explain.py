@@ -9,12 +9,11 @@ from scheduler.explain import (
     explain_score,
     explain_verdict,
     explain_waiting,
-    failure_sentence,
     refusal_sentence,
     stop_sentence,
 )
 from scheduler.ids import NodeId, node_id_from_bytes
-from scheduler.jobs import Expiry, Failure, Refusal, StopReason, Verdict, Waiting
+from scheduler.jobs import Expiry, Refusal, StopReason, Verdict, Waiting
 
 NODES = [node_id_from_bytes(bytes([index]) * 16) for index in range(5)]
 NAMES = {node: f"node-{index}" for index, node in enumerate(NODES)}
@@ -24,7 +23,6 @@ NAMES = {node: f"node-{index}" for index, node in enumerate(NODES)}
     "sentence",
     [
         *map(refusal_sentence, Refusal),
-        *map(failure_sentence, Failure),
         *map(stop_sentence, [one.value for one in StopReason]),
         *(expiry_sentence(one, 30) for one in Expiry),
     ],

@@ -144,7 +144,7 @@ def test_p1_other_successes_are_duplicates_and_their_time_is_what_the_split_cost
     assert job.accepted(0) is job.attempts[attempt_id(2)]
     assert [one.id for one in job.slots.successes(0)[1:]] == [attempt_id(1)]
     assert job.slots.successes(1)[1:] == job.slots.successes(7) == []
-    assert job.slots.duplicate_ms() == 720
+    assert job.slots.duplicate_count() == 1
 
 
 def test_a_retry_is_no_duplicate() -> None:
@@ -154,7 +154,7 @@ def test_a_retry_is_no_duplicate() -> None:
     ledger.observe(birth, attempt_id(1), BEN, A.FAILED, reason="engine", elapsed_ms=100)
     ledger.place(birth, version, attempt_id(2), CAT, number=2)
     ledger.observe(birth, attempt_id(2), CAT, A.SUCCEEDED, elapsed_ms=100)
-    assert ledger.view().jobs[JOB].slots.duplicate_ms() == 0
+    assert ledger.view().jobs[JOB].slots.duplicate_count() == 0
 
 
 def test_a_replaced_attempt_on_a_lost_node_does_not_keep_a_job_from_failing() -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from scheduler.errors import SpecError
 from scheduler.jobs import Resources
-from scheduler.resources import parse_resources_untrusted, show_bytes, show_cpu
+from scheduler.reading import Problems
+from scheduler.resources import read_resources, resources_of, show_bytes, show_cpu
 
 CPU = {
     "500m": 500,
@@ -34,21 +35,29 @@ BYTES = {
 }
 
 
+def parsed(mapping: object) -> Resources:
+    problems = Problems()
+    texts = read_resources(problems, "", mapping)
+    if problems.found():
+        raise SpecError(problems.found())
+    return resources_of(texts)
+
+
 @pytest.mark.parametrize(("written", "milli"), CPU.items())
 def test_cpu_is_written_as_kubernetes_does(written, milli):
-    assert parse_resources_untrusted({"CPU": written}).cpu_milli == milli
+    assert parsed({"CPU": written}).cpu_milli == milli
 
 
 @pytest.mark.parametrize(("written", "size_bytes"), BYTES.items())
 def test_bytes_are_written_as_people_do(written, size_bytes):
-    found = parse_resources_untrusted({"Memory": written, "Disk": written})
+    found = parsed({"Memory": written, "Disk": written})
     assert (found.memory_bytes, found.disk_bytes) == (size_bytes, size_bytes)
 
 
 def test_defaults():
     wanted = Resources(cpu_milli=500, memory_bytes=512_000_000)
-    assert parse_resources_untrusted({}) == wanted
-    assert parse_resources_untrusted({"CPU": "", "Memory": None, "Disk": "0", "gpu": "0"}) == wanted
+    assert parsed({}) == wanted
+    assert parsed({"CPU": "", "Memory": None, "Disk": "0", "gpu": "0"}) == wanted
 
 
 WRONG: list[tuple[str, object]] = [
@@ -72,13 +81,13 @@ WRONG: list[tuple[str, object]] = [
 @pytest.mark.parametrize(("key", "value"), WRONG)
 def test_what_is_no_amount_is_refused_by_name(key, value):
     with pytest.raises(SpecError) as caught:
-        parse_resources_untrusted({key: value})
+        parsed({key: value})
     assert [problem.path for problem in caught.value.problems] == [key]
 
 
 def test_every_wrong_amount_is_named():
     with pytest.raises(SpecError) as caught:
-        parse_resources_untrusted({"CPU": "x", "Memry": "1gb", "GPU": "y"})
+        parsed({"CPU": "x", "Memry": "1gb", "GPU": "y"})
     assert [problem.path for problem in caught.value.problems] == ["Memry", "CPU", "GPU"]
     assert "did you mean Memory?" in str(caught.value)
 
@@ -106,4 +115,4 @@ def test_show_bytes(size_bytes, shown):
 
 @given(st.integers(1, 10**6))
 def test_a_shown_cpu_is_the_same_cpu(milli):
-    assert parse_resources_untrusted({"CPU": show_cpu(milli)}).cpu_milli == milli
+    assert parsed({"CPU": show_cpu(milli)}).cpu_milli == milli

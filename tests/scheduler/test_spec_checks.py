@@ -9,7 +9,6 @@ from scheduler.spec_checks import not_offered
 from tests.scheduler.job_documents import changed, docker_job, wasm_job
 
 INLINE = {"Type": "inline", "Params": {"URL": "data:,x"}}
-PORTS = ("Tasks", 0, "Network", "Ports")
 
 
 def _paths(document) -> list[str]:

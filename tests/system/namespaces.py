@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Self
 
 
 def absence() -> str | None:
@@ -29,25 +30,17 @@ def _ip(*arguments: str) -> None:
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
 
 
-class TwoHosts:
-    """Two hosts, 10.77.0.1 and 10.77.0.2, on one cable. It is not plugged in at first."""
+class _Hosts:
+    """Namespaces by number, made on entry and gone at the end."""
+
+    names: Sequence[str]
 
     def __init__(self) -> None:
-        token = secrets.token_hex(3)
-        self.names = (f"mesh-a-{token}", f"mesh-b-{token}")
-        self._ends = (f"va{token}", f"vb{token}")
         self._stack = ExitStack()
 
-    def __enter__(self) -> TwoHosts:
+    def __enter__(self) -> Self:
         try:
-            for name in self.names:
-                _ip("netns", "add", name)
-                self._stack.callback(_ip, "netns", "del", name)
-                _ip("-n", name, "link", "set", "lo", "up")
-            first, second = self._ends
-            _ip("link", "add", first, "type", "veth", "peer", "name", second)
-            for end, name in zip(self._ends, self.names, strict=True):
-                _ip("link", "set", end, "netns", name)
+            self._build()
         except BaseException:
             self._stack.close()
             raise
@@ -59,6 +52,32 @@ class TwoHosts:
     def inside(self, host: int) -> Sequence[str]:
         """What a command begins with to run on a host."""
         return ("ip", "netns", "exec", self.names[host])
+
+    def _build(self) -> None:
+        raise NotImplementedError
+
+    def _add(self, name: str) -> None:
+        _ip("netns", "add", name)
+        self._stack.callback(_ip, "netns", "del", name)
+        _ip("-n", name, "link", "set", "lo", "up")
+
+
+class TwoHosts(_Hosts):
+    """Two hosts, 10.77.0.1 and 10.77.0.2, on one cable. It is not plugged in at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        token = secrets.token_hex(3)
+        self.names = (f"mesh-a-{token}", f"mesh-b-{token}")
+        self._ends = (f"va{token}", f"vb{token}")
+
+    def _build(self) -> None:
+        for name in self.names:
+            self._add(name)
+        first, second = self._ends
+        _ip("link", "add", first, "type", "veth", "peer", "name", second)
+        for end, name in zip(self._ends, self.names, strict=True):
+            _ip("link", "set", end, "netns", name)
 
     def plug_in(self) -> None:
         """Give both hosts their address and the cable."""
@@ -75,39 +94,25 @@ class TwoHosts:
         _ip("-n", self.names[0], "link", "set", self._ends[0], "up")
 
 
-class SwitchedHosts:
+class SwitchedHosts(_Hosts):
     """Hosts 10.78.0.1 and up, on one switch from the start; each can be made to fall silent."""
 
     def __init__(self, count: int) -> None:
+        super().__init__()
         token = secrets.token_hex(3)
         self._switch = f"mesh-s-{token}"
         self.names = [f"mesh-{number}-{token}" for number in range(count)]
         self._token = token
-        self._stack = ExitStack()
 
-    def __enter__(self) -> SwitchedHosts:
-        try:
-            for name in (self._switch, *self.names):
-                _ip("netns", "add", name)
-                self._stack.callback(_ip, "netns", "del", name)
-                _ip("-n", name, "link", "set", "lo", "up")
-            # Without a querier a switch that listens to joins drops mDNS after a while.
-            bridge = ("add", "switch", "type", "bridge", "mcast_snooping", "0")
-            _ip("-n", self._switch, "link", *bridge)
-            _ip("-n", self._switch, "link", "set", "switch", "up")
-            for number, name in enumerate(self.names):
-                self._plug_in(number, name)
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def inside(self, host: int) -> Sequence[str]:
-        """What a command begins with to run on a host."""
-        return ("ip", "netns", "exec", self.names[host])
+    def _build(self) -> None:
+        for name in (self._switch, *self.names):
+            self._add(name)
+        # Without a querier a switch that listens to joins drops mDNS after a while.
+        bridge = ("add", "switch", "type", "bridge", "mcast_snooping", "0")
+        _ip("-n", self._switch, "link", *bridge)
+        _ip("-n", self._switch, "link", "set", "switch", "up")
+        for number, name in enumerate(self.names):
+            self._plug_in(number, name)
 
     def silence(self, host: int) -> None:
         """Nothing comes in or goes out, nobody is told, and all that runs there runs on."""

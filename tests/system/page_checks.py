@@ -59,6 +59,24 @@ def beyond(width: int) -> str:
     return BEYOND.replace("WIDTH", str(width))
 
 
+BROKEN = """(() => {
+  const found = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (!text.parentElement.checkVisibility()) continue;
+    for (const word of text.data.matchAll(/\\S+/g)) {
+      if (!/^[\\p{L}\\d]{1,12}$/u.test(word[0])) continue;
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const tops = new Set([...range.getClientRects()].map((one) => Math.round(one.top)));
+      if (tops.size > 1) found.push(`${word[0]} in ${text.data.slice(0, 40)}`);
+    }
+  }
+  return found;
+})()"""
+"""Short words that go on in the next line: their column is too narrow."""
+
 MOVING = """[...document.querySelectorAll("*")].flatMap((one) => ["", "::before"].map((part) => {
   const style = getComputedStyle(one, part || null);
   const moves = parseFloat(style.transitionDuration) || parseFloat(style.animationDuration);

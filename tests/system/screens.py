@@ -30,13 +30,16 @@ EVERYWHERE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\b4 Events \d+"), "4 Events N"),
     (re.compile(r" runs .*$"), " runs ENGINES"),
+    (re.compile(r"^(NAME.* DISK) +GPU\b"), r"\1"),
 )
 OF_NODES = (
     (re.compile(r"[\d.?]+[TGMk]?/[\d.]+[TGMk]?"), "FREE"),
+    (re.compile(r"((FREE +){2}FREE) +FREE\b"), r"\1"),
     (re.compile(r" (\d+%) "), " LOAD "),
     (re.compile(r"(docker \S+ )?scripted 1\b.*$"), "ENGINES AND MORE"),
 )
-"""What a machine is: its row ends with engines, version, id and labels where there is room."""
+"""What a machine is: its row ends with engines, version, id and labels where there is room. One
+with a GPU has a column more."""
 
 
 def normalised(screen: str) -> str:

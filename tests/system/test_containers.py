@@ -13,6 +13,7 @@ import pytest
 
 from tests.system.docker_engine import IMAGE, PrivateEngine, private_engine
 from tests.system.mesh_processes import (
+    JOBS,
     Mesh,
     Node,
     execution_states,
@@ -200,6 +201,59 @@ def test_a_result_that_fills_the_disk_fails_its_job_and_nothing_else(
             until(lambda: docker_engine.docker("ps", "--all", "--quiet") == "", "nothing is left")
         document = node.api.finished(node.api.run(container_job("echo fine")))
         assert state_of(document) == "Completed", message_of(document)
+        node.terminate()
+    finally:
+        mesh["alone"].end()
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """A file that takes the last byte of a disk."""
+    hog = folder / "hog"
+    with open(hog, "ab", buffering=0) as file:
+        size_bytes = 1 << 20
+        while size_bytes:
+            try:
+                file.write(b"\0" * size_bytes)
+            except OSError:
+                size_bytes //= 2
+    return hog
+
+
+@docker
+def test_a_disk_without_a_byte_left_while_a_container_prints(
+    mesh: Mesh, docker_engine: PrivateEngine
+) -> None:
+    folder = mesh.folder / "alone"
+    folder.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=700", "mesh", folder], check=True)
+    try:
+        node = started(mesh, docker_engine)
+        job = node.api.run(container_job("while :; do echo it prints and prints; done"))
+        node.api.running(job)
+        path = f"{JOBS}/{job}"
+        until(lambda: fill(folder) and node.api.call("GET", path).status == 507, "the disk is full")
+        fill(folder)  # the reserve, too
+        told = node.run("docker", "run", IMAGE, "--", "true")
+        assert told.code == 1
+        assert f"The disk that holds {folder}/mesh.sqlite is full; free some space." in told.stderr
+        (folder / "hog").unlink()
+        until(lambda: node.api.call("GET", path).status == 200, "the node goes on")
+
+        def first() -> Any:
+            [ran, *_] = executions(node.api.job(job))
+            return ran if ran["Mesh"]["State"] == "Failed" else None
+
+        ran = until(first, "it is told what became of it")
+        assert (
+            f"the disk that holds {folder}/logs on this node is full. Free some"
+            in (ran["ComputeState"]["Message"])
+        )
+        node.api.stop_job(job)
+        node.api.finished(job)
+        document = node.api.finished(node.api.run(container_job("echo fine")))
+        assert state_of(document) == "Completed", message_of(document)
+        until(lambda: docker_engine.docker("ps", "--all", "--quiet") == "", "nothing is left")
         node.terminate()
     finally:
         mesh["alone"].end()

@@ -12,6 +12,7 @@ import pytest
 from tests.mesh.edge.feed_server import FeedServer, fixture_frames
 from tests.system.browser import Browser, browser
 from tests.system.page_checks import (
+    BROKEN,
     CONTROLS,
     FOCUSED,
     MOVING,
@@ -188,4 +189,5 @@ def test_it_can_be_read_on_every_screen(
     for size in (PHONE, SMALL_PHONE, ZOOMED, DESK):
         tab.view(*size, still=True)
         assert tab.value(beyond(size[0])) == [], size
+        assert tab.value(BROKEN) == [], size
     assert tab.value(MOVING) == []

@@ -106,7 +106,7 @@ def test_an_empty_mesh(tab: Browser, serve: Serve) -> None:
     mesh = {**data["Mesh"], "Members": 1, "Reachable": 1, "Jobs": {}, "Provisional": 0}
     alone = {"Mesh": mesh, "Nodes": data["Nodes"][:1], "Piece": 1, "More": False}
     show(tab, serve([{"event": "snapshot", "data": alone}]))
-    tab.shows("#jobs-note", "No jobs yet", "bacalhau-mesh run")
+    tab.shows("#jobs-note", "No jobs yet", "bacalhau-mesh job run")
     tab.shows("#events-none", "Nothing yet")
     assert tab.text("#counts").split() == ["1", "node"]
 

@@ -69,6 +69,11 @@ def test_a_split_from_a_calm_mesh_to_one_accepted_result(story: SplitStory, tmp_
             "hold ● alive AGE AGE 1 · LOAD FREE FREE FREE",
         ),
         (
+            "x   ● alive  1 min  asked  ·  ·  7%  8/8  16G/16G  70G/90G  0/1 scripted 1  wasm 50",
+            "x ● alive AGE asked · · LOAD FREE FREE FREE ENGINES AND MORE",
+        ),
+        ("NAME▲  LOAD  CPU  MEMORY  DISK  GPU ENGINES", "NAME▲ LOAD CPU MEMORY DISK ENGINES"),
+        (
             "x   ● alive  1 min  asked  ·  ·  7%  8/8 docker 29.1 scripted 1 wasm 50.0.1  os=linux",
             "x ● alive AGE asked · · LOAD FREE ENGINES AND MORE",
         ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +50,7 @@ app.command("completion")(completion.completion)
 GO_FLAGS = {"--wait=false": "--no-wait", "--wait=true": "--wait"}
 
 
+OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 CLIENT_FLAGS = frozenset({"--api-host", "--api-port", "--data-dir"})
 
 
@@ -57,6 +61,23 @@ def command_tree() -> Any:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Errors are told on stderr in a sentence and a hint."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Marks and names that the terminal's alphabet lacks are no reason to show nothing.
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in OUTPUT_FULL or error.filename:
+            raise
+        # What is left of it would be tried again at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = f"the output cannot be written: {error.strerror}"
+        return report(CommandFailed(why, Exit.JOB_FAILED, "Make room there, or send it elsewhere"))
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         tree = command_tree()
         if completion.VARIABLE in os.environ:

@@ -7,9 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from mesh.edge.cli.paths import JOBS, NODES
+
 PROGRAM = "bacalhau-mesh"
 VARIABLE = "_BACALHAU_MESH_COMPLETE"
 """Set by the shell's script: the command line then answers what could come next."""
+PATIENCE_S = 1.0
+"""Who pressed Tab is at a prompt that stands still meanwhile; a node answers in milliseconds."""
 NEWEST = 100
 """Jobs that are looked at: who types an older one's id has it from somewhere else."""
 
@@ -38,7 +42,6 @@ def completion(
 
 def jobs_that_begin(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names and short ids of the newest jobs; none where no node answers."""
-    from mesh.edge.cli.run import JOBS
     from mesh.edge.render import short_id
 
     query = {"limit": NEWEST, "order_by": "created_at", "reverse": "true"}
@@ -49,7 +52,7 @@ def jobs_that_begin(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def nodes_that_begin(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names and ids of members; none where no node answers."""
-    nodes = _asked(ctx, "/api/v1/orchestrator/nodes", {}, "Nodes")
+    nodes = _asked(ctx, NODES, {}, "Nodes")
     names = [node["Mesh"]["Name"] for node in nodes]
     # Ids only where one was begun: a list of both is twice as long and says no more.
     ids = [node["Info"]["NodeID"] for node in nodes] if incomplete.startswith("n-") else []
@@ -57,13 +60,15 @@ def nodes_that_begin(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _asked(ctx: typer.Context, path: str, query: dict[str, Any], key: str) -> list[Any]:
+    from mesh.edge.cli.connect import NodeApi
     from mesh.edge.cli.errors import CommandFailed
     from mesh.edge.cli.options import connect
 
     for flag, unsaid in (("--api-host", ""), ("--api-port", 0), ("--data-dir", "")):
         ctx.meta.setdefault(flag, unsaid)
     try:
-        return list(connect(ctx).get(path, query)[key])
+        api = NodeApi(connect(ctx).endpoint, patience_s=PATIENCE_S)
+        return list(api.get(path, query)[key])
     except CommandFailed:
         return []
 

@@ -153,8 +153,10 @@ class Frame(NamedTuple):
 class NodeApi:
     """Calls to one node. Every method raises CommandFailed with a sentence when it cannot."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, patience_s: float = ANSWER_S) -> None:
         self.endpoint = endpoint
+        self._patience_s = patience_s
+        """How long the answer to one call may take to begin."""
         self._socket: socket.socket | None = None
         """Of the latest request: other answers may still be read."""
 
@@ -212,16 +214,18 @@ class NodeApi:
         last_id: str = "",
         deadline_s: float,
         opened: Callable[[], None] = lambda: None,
+        quiet_s: float = QUIET_S,
     ) -> Iterator[Frame]:
         """As `events`, with the name and the id of each; after the one with `last_id` where the
-        node still has what came then. `opened` is called once the node has agreed."""
+        node still has what came then. `opened` is called once the node has agreed; one that says
+        nothing for `quiet_s` is not there any more."""
         headers = {"Last-Event-ID": last_id} if last_id else {}
         name, number = "", last_id
         with self._opened("GET", path, query, headers=headers) as response:
             opened()
             connection = self._socket
             assert connection is not None
-            while line := self._readline(response, connection, deadline_s):
+            while line := self._readline(response, connection, deadline_s, quiet_s):
                 key, _, value = line.rstrip(b"\r\n").partition(b": ")
                 if key == b"data":
                     yield Frame(number, name, json.loads(value))
@@ -268,12 +272,12 @@ class NodeApi:
         return response
 
     def _connected(self) -> http.client.HTTPConnection:
-        endpoint = self.endpoint
+        endpoint, connect_s = self.endpoint, min(CONNECT_S, self._patience_s)
         connection: http.client.HTTPConnection
         if endpoint.socket_path:
-            connection = _UnixConnection(endpoint.socket_path, CONNECT_S)
+            connection = _UnixConnection(endpoint.socket_path, connect_s)
         else:
-            connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=CONNECT_S)
+            connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=connect_s)
         try:
             connection.connect()
         except OSError as error:
@@ -282,7 +286,7 @@ class NodeApi:
                 Exit.NO_NODE,
                 "Start one with `bacalhau-mesh join`, or name one with --api-host and --api-port",
             ) from None
-        connection.sock.settimeout(ANSWER_S)
+        connection.sock.settimeout(self._patience_s)
         self._socket = connection.sock
         return connection
 
@@ -293,12 +297,16 @@ class NodeApi:
             raise self._broken(error) from None
 
     def _readline(
-        self, response: http.client.HTTPResponse, connection: socket.socket, deadline_s: float
+        self,
+        response: http.client.HTTPResponse,
+        connection: socket.socket,
+        deadline_s: float,
+        quiet_s: float,
     ) -> bytes:
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
             raise WaitedTooLong
-        connection.settimeout(min(left_s, QUIET_S))
+        connection.settimeout(min(left_s, quiet_s))
         try:
             return response.readline()
         except TimeoutError as error:

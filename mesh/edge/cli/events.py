@@ -44,7 +44,7 @@ def events(
     api = connect(ctx)
     if not follow:
         shown = _latest(api, lines)
-        show_table(shown, output, lambda now_ms: _table(shown, exact=now_ms is None))
+        show_table(shown, output, lambda now_ms: _table(shown, now_ms))
         return
     try:
         for one in _followed(api, lines):
@@ -107,20 +107,27 @@ class _Told:
         return news[len(news) - min(self._lines, len(news)) :] if first else news
 
 
-def _table(rows: list[EventRow], *, exact: bool) -> Any:
+def _table(rows: list[EventRow], now_ms: int | None) -> Any:
     from mesh.edge.render import Table
-    from mesh.edge.render_times import clock_text, exact_text
 
-    when = exact_text if exact else clock_text
     return Table(
         ("TIME", "KIND", "LEVEL", "WHAT HAPPENED"),
-        [(when(one["Time"]), one["Kind"], one["Level"], one["Sentence"]) for one in rows],
+        [(_when(one, now_ms), one["Kind"], one["Level"], one["Sentence"]) for one in rows],
     )
+
+
+def _when(row: EventRow, now_ms: int | None) -> str:
+    """With its day where that is not today, and where exact times are wanted."""
+    from mesh.edge.render_times import clock_text, day_or_clock_text, exact_text
+
+    clock = clock_text(row["Time"])
+    is_today = now_ms is not None and day_or_clock_text(row["Time"], now_ms) == clock
+    return clock if is_today else exact_text(row["Time"])
 
 
 def _line(row: EventRow) -> str:
     from mesh.edge.render import plain
-    from mesh.edge.render_times import clock_text
 
     mark = {"info": " ", "warning": "!", "error": "x"}.get(row["Level"], " ")
-    return f"{clock_text(row['Time'])} {mark} {plain(row['Sentence'])}"
+    when = _when(row, time.time_ns() // 1_000_000)
+    return f"{when} {mark} {plain(row['Sentence'])}"

@@ -18,6 +18,10 @@ FIRST_WAIT_S, LAST_WAIT_S = 0.25, 5.0
 """A node that starts again is back in a second; one that is gone costs a try every 5 s."""
 
 
+QUIET_S = 25.0
+"""The feed says something every 10 s: two silences mean that nobody is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A node answers."""
@@ -39,7 +43,6 @@ class Lost:
 
     endpoint: Endpoint
     why: str
-    next_try_s: float
 
 
 News: TypeAlias = Opened | Told | Lost
@@ -98,7 +101,7 @@ class FeedThread:
                 # Another node numbers its news in its own way.
                 at, self._last_id = (at + 1) % len(self._endpoints), ""
             pause_s = wait_s if self._tried.is_set() else 0.0
-            self._tell(Lost(endpoint, why, pause_s))
+            self._tell(Lost(endpoint, why))
             self._stopped.wait(pause_s)
             wait_s = min(2 * wait_s, LAST_WAIT_S)
 
@@ -109,7 +112,7 @@ class FeedThread:
 
         deadline_s = time.monotonic() + NO_LIMIT_S
         frames = NodeApi(endpoint).frames(
-            WATCH, last_id=self._last_id, deadline_s=deadline_s, opened=opened
+            WATCH, last_id=self._last_id, deadline_s=deadline_s, opened=opened, quiet_s=QUIET_S
         )
         for frame in frames:
             if self._stopped.is_set():

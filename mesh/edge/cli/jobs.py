@@ -9,22 +9,22 @@ from typing import Annotated
 import typer
 
 from mesh.edge import render
+from mesh.edge.cli.arguments import JobArgument
+from mesh.edge.cli.completion import jobs_that_begin
 from mesh.edge.cli.options import (
     ClientCommand,
-    JobArgument,
     NamespaceOption,
     Output,
     OutputOption,
     WideOption,
     connect,
-    job_names,
     parameters,
     say,
     show,
     show_table,
 )
-from mesh.edge.cli.paths import job_path, mesh_job_path
-from mesh.edge.cli.run import JOBS, job_run
+from mesh.edge.cli.paths import JOBS, job_path, mesh_job_path
+from mesh.edge.cli.run import job_run
 from mesh.edge.cli.runflags import DEFAULT_WAIT_S, WaitingCommand
 
 LIST_LIMIT = 10
@@ -173,7 +173,7 @@ ResultArgument = Annotated[
     typer.Argument(
         metavar="ID[/PATH]",
         help="A job's id, the beginning of one, or its name; what of it.",
-        autocompletion=job_names,
+        autocompletion=jobs_that_begin,
     ),
 ]
 ExecutionOption = Annotated[

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from mesh.edge import render
+from mesh.edge.cli.arguments import NodeArgument
 from mesh.edge.cli.options import (
     ClientCommand,
-    NodeArgument,
     Output,
     OutputOption,
     WideOption,
@@ -18,7 +18,7 @@ from mesh.edge.cli.options import (
     show,
     show_table,
 )
-from mesh.edge.cli.paths import mesh_node_path
+from mesh.edge.cli.paths import NODES, mesh_node_path
 
 FAULTS = "/api/v1/mesh/faults"
 node = typer.Typer(
@@ -43,7 +43,7 @@ def node_list(
 ) -> None:
     """List the members as the asked node sees them: capacities are free / all."""
     query = parameters(**{"labels": labels, "filter-status": filter_status})
-    nodes = connect(ctx).get("/api/v1/orchestrator/nodes", query)["Nodes"]
+    nodes = connect(ctx).get(NODES, query)["Nodes"]
     show_table(nodes, output, lambda now_ms: render.node_table(nodes, now_ms), wide=wide)
 
 

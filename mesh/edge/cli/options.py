@@ -44,38 +44,6 @@ NamespaceOption = Annotated[
 ]
 
 
-def job_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """What a shell may complete a job's id or name to."""
-    from mesh.edge.cli.completion import jobs_that_begin
-
-    return jobs_that_begin(ctx, incomplete)
-
-
-def node_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """What a shell may complete a node's id or name to."""
-    from mesh.edge.cli.completion import nodes_that_begin
-
-    return nodes_that_begin(ctx, incomplete)
-
-
-JobArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID|NAME",
-        help="A job's id, the beginning of one, or its name.",
-        autocompletion=job_names,
-    ),
-]
-NodeArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID|NAME",
-        help="A node's id, the beginning of one, or its name.",
-        autocompletion=node_names,
-    ),
-]
-
-
 class ClientCommand(TyperCommand):
     """A command that talks to a node: it takes the flags that say to which one."""
 

@@ -6,13 +6,15 @@ from urllib.parse import quote
 
 from mesh.edge.cli.errors import bad_input
 
+JOBS = "/api/v1/orchestrator/jobs"
+NODES = "/api/v1/orchestrator/nodes"
 WATCH = "/api/v1/mesh/watch"
 """The live feed."""
 
 
 def job_path(job: str, *rest: str) -> str:
     """Bacalhau's address of a job, whose id or name may hold anything."""
-    return "/".join(["/api/v1/orchestrator/jobs", _part(job, "job"), *rest])
+    return "/".join([JOBS, _part(job, "job"), *rest])
 
 
 def mesh_job_path(job: str, *rest: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,31 +13,45 @@ from mesh.edge.cli.errors import CommandFailed, Exit
 from mesh.edge.cli.options import parameters, say
 from mesh.edge.cli.paths import WATCH
 from mesh.edge.render import FINAL_STATES, plain, short_id, show_seconds
-from mesh.edge.render_progress import progress_lines, status_line
+from mesh.edge.render_progress import preparing_text, progress_lines, status_line
 
 if TYPE_CHECKING:
     from mesh.edge.feed_rows import ExecutionRow, JobRow
+
+PREPARING_S = 10.0
+"""Between two lines on how far a pull is, where lines stay."""
 
 
 class _Screen(Protocol):
     def line(self, text: str) -> None: ...
 
-    def status(self, text: str) -> None: ...
+    def status(self, text: str, preparing: str) -> None: ...
 
 
 class _Lines:
-    """Where no terminal is: what happened, a line each."""
+    """Where no terminal is: what happened, a line each. A line that would be drawn over and over
+    belongs on a terminal only; of what is being brought it is said now and then how far it is."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told = ""
+        self._next_s = 0.0
 
     def line(self, text: str) -> None:
         say(text)
 
-    def status(self, text: str) -> None:
-        """A line that would be drawn over and over belongs on a terminal only."""
+    def status(self, text: str, preparing: str) -> None:
+        if preparing and preparing != self._told and self._clock() >= self._next_s:
+            self._told, self._next_s = preparing, self._clock() + PREPARING_S
+            say(f"  {preparing}")
 
 
 class _Quiet(_Lines):
     def line(self, text: str) -> None:
         """Nothing is said."""
+
+    def status(self, text: str, preparing: str) -> None:
+        """Nor here."""
 
 
 class _Live:
@@ -50,10 +64,10 @@ class _Live:
     def line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)
 
-    def status(self, text: str) -> None:
+    def status(self, text: str, preparing: str) -> None:
         from rich.text import Text
 
-        self._status.update(Text(text))
+        self._status.update(Text(f"{text} · {preparing}" if preparing else text))
 
 
 @contextmanager
@@ -83,6 +97,7 @@ def wait_for_job(
     """Follow a job until it is over, or with `settled` until every member has confirmed that; what
     became of it. CommandFailed (4) when time is up."""
     told: dict[str, str] = {}
+    preparing: dict[str, str] = {}
     last: JobRow | None = None
     short = short_id(job)
     try:
@@ -92,7 +107,7 @@ def wait_for_job(
                 told |= new
                 for text in new.values():
                     screen.line(f"  {text}")
-                screen.status(status_line(last))
+                screen.status(status_line(last), preparing_text(preparing, executions))
                 if last["State"] in FINAL_STATES and (last["Settled"] or not settled):
                     return last
     except WaitedTooLong:

@@ -13,6 +13,7 @@ import typer
 from mesh.edge.cli import flags
 from mesh.edge.cli.errors import CommandFailed, Exit, bad_input
 from mesh.edge.cli.options import connect, say, yaml_text
+from mesh.edge.cli.paths import JOBS
 from mesh.edge.cli.runflags import (
     RunCommand,
     Waiting,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MAX_MODULE_BYTES = 100 << 20
 """What a node takes in one upload."""
 WASM_MAGIC = b"\0asm"
-JOBS = "/api/v1/orchestrator/jobs"
 Document = dict[str, Any]
 
 wasm = typer.Typer(no_args_is_help=True, help="Run WebAssembly modules.")

@@ -49,8 +49,8 @@ JOB: Sequence[KeptFlag] = (
     KeptFlag("--memory", "512mb, 2GiB."),
     KeptFlag("--disk", "1gb."),
     KeptFlag("--gpu", "Whole devices."),
-    KeptFlag("--network", "none, bridge, host, http, full; none if not given."),
-    KeptFlag("--domain", "A host that --network http may reach.", repeated=True),
+    KeptFlag("--network", "none, bridge or host; none if not given."),
+    KeptFlag("--domain", "With the network http, which no node offers yet.", repeated=True),
     KeptFlag("--timeout", "Seconds in all.", int),
     KeptFlag("--queue-timeout", "Seconds unplaced.", int),
 )

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from mesh.edge import render
+from mesh.edge.cli.arguments import JobArgument
 from mesh.edge.cli.options import (
-    JobArgument,
     NamespaceOption,
     Output,
     OutputOption,

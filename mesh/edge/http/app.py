@@ -21,7 +21,8 @@ from mesh.edge.http.dispatch import Dispatch
 from mesh.edge.http.errors import API_COMPONENT, Refused, error_response, refused_response
 from mesh.edge.http.modules import Modules
 from mesh.member.commands import Problem
-from mesh.node.doors import Doors
+from mesh.node.doors import Doors, disk_full
+from storage.errors import is_disk_full
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 GO_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
@@ -109,7 +110,11 @@ class Api:
             return refused_response(refused, request_id)
         except ClientDisconnect:
             return None
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and is_disk_full(error):
+                folder = self.doors.status.data_dir
+                reason = f"The disk that holds {folder} on this node is full; free some space."
+                return error_response(disk_full(reason), request_id)
             log.exception("request %s failed", request_id)
             return _our_own_error(request_id)
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from mesh.edge import documents
 from mesh.edge.http.errors import bad_request
+from mesh.edge.http.preparing import with_remarks
 from mesh.edge.http.reading import (
     JOBS,
     base_url,
@@ -190,7 +191,8 @@ async def get_job(request: Request) -> Response:
             [documents.history_document(item, job.id) for item in job.history]
         )
     if "executions" in include:
-        answer["Executions"] = documents.page(_executions(job, job.attempts, request, document))
+        attempts = await with_remarks(doors_of(request), job.attempts)
+        answer["Executions"] = documents.page(_executions(job, attempts, request, document))
     return JSONResponse(answer)
 
 
@@ -218,7 +220,7 @@ async def list_executions(request: Request) -> Response:
         False: lambda one: one.created_ms,
     }
     attempts = sorted(job.attempts, key=keys[order.startswith("modif")], reverse=reverse)
-    wanted = attempts[:limit] if limit else attempts
+    wanted = await with_remarks(doors_of(request), attempts[:limit] if limit else attempts)
     return JSONResponse(
         documents.page(_executions(job, wanted, request, documents.job_document(job)))
     )

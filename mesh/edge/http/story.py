@@ -7,9 +7,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mesh.edge import documents
+from mesh.edge.http.preparing import is_prepared, with_remarks
 from mesh.edge.http.reading import doors_of, expect, find_job, node_names, path_id, query_text
 from mesh.member.commands import Story, TellStory
-from mesh.member.story import StoryItem
+from mesh.member.story import SHORT_ID_CHARS, StoryItem
 
 
 async def story(request: Request) -> Response:
@@ -25,6 +26,11 @@ async def story(request: Request) -> Response:
             "State": documents.state_document(told.job.state.value, message),
             "Settled": told.job.settled,
             "CreateTime": documents.nanoseconds(told.job.created_ms),
+            "Now": [
+                f"{one.id[:SHORT_ID_CHARS]} on {one.node_name}: {one.observation.message}"
+                for one in await with_remarks(doors, filter(is_prepared, job.attempts))
+                if one.observation.message
+            ],
             "Items": [_item_document(one) for one in told.items],
         }
     )

@@ -6,7 +6,7 @@ job of many parts gathers its changes as the whole feed does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 
 import trio
@@ -14,8 +14,9 @@ import trio
 from mesh.edge.feed import STILL_HERE, Parts, changes_frame, encode_rows, snapshot_frames
 from mesh.edge.feed_gather import UNTOLD_MAX, snapshot_reads
 from mesh.edge.feed_make import execution_row, job_row
+from mesh.edge.http.preparing import is_prepared, with_remarks
 from mesh.edge.http.reading import expect, node_names
-from mesh.member.commands import Problem
+from mesh.member.commands import AttemptReading, Problem
 from mesh.member.events import Changed
 from mesh.member.watched import Outline, ReadOutline, ReadWatched, WatchCommand, Watched
 from mesh.node.doors import Doors
@@ -26,6 +27,8 @@ GATHER_S = 0.1
 FEW_PARTS = 16
 """A job of no more parts gathers nothing: a screen shows them all, and somebody waits for it."""
 STILL_HERE_S = 10.0
+LOOK_S = 2.0
+"""Between two looks at what nodes say that prepare an execution: they say no more."""
 TRY_AGAIN_S = 0.5
 """While the node starts again from its disk."""
 
@@ -67,44 +70,91 @@ def _listening(doors: Doors, job: JobId) -> Iterator[JobNews]:
         doors.listeners.remove(news.note)
 
 
+class _Remarks:
+    """What nodes say about executions that they prepare: it is in no record, so it is looked at."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._told: dict[AttemptId, str] = {}
+
+    @property
+    def open(self) -> tuple[AttemptId, ...]:
+        """Executions that are being prepared, as last told."""
+        return tuple(self._told)
+
+    async def add_to(self, attempts: Iterable[AttemptReading]) -> list[AttemptReading]:
+        """All of them, with remarks."""
+        told = await with_remarks(self._doors, attempts)
+        for one in told:
+            self._told.pop(one.id, None)
+            if is_prepared(one):
+                self._told[one.id] = one.observation.message
+        return told
+
+    async def changed(self, attempts: Iterable[AttemptReading]) -> list[AttemptReading]:
+        """Those that have a new one."""
+        before = self._told
+        self._told = {}
+        told = await self.add_to(attempts)
+        return [one for one in told if before.get(one.id) != one.observation.message]
+
+
 async def read_job_feed(
     doors: Doors, job: JobId, topics: frozenset[str]
 ) -> AsyncGenerator[bytes, None]:
     """Frames about one job for one reader, until it goes."""
+    remarks, told_s = _Remarks(doors), trio.current_time()
     with _listening(doors, job) as news:
         while True:
             attempts: tuple[AttemptId, ...] | None = ()
-            with trio.move_on_after(STILL_HERE_S) as waited:
+            with trio.move_on_after(LOOK_S if remarks.open else STILL_HERE_S) as waited:
                 attempts = await news.take()
+            frames: Iterable[bytes] = ()
+            many_parts = False
             if waited.cancelled_caught:
-                yield STILL_HERE
+                if frame := changes_frame(await _look(doors, job, remarks), None, topics):
+                    frames = (frame,)
+                elif trio.current_time() >= told_s + STILL_HERE_S:
+                    frames = (STILL_HERE,)
             elif attempts is None:
-                for frame in snapshot_frames(await _whole(doors, job), None, topics):
-                    yield frame
+                frames = snapshot_frames(await _whole(doors, job, remarks), None, topics)
             else:
                 command = ReadWatched((job,), attempts, of_job=job)
                 watched = expect(await _ask(doors, command), Watched)
-                frame = changes_frame(await _parts(doors, job, watched), None, topics)
-                if frame:
-                    yield frame
-                if any(one.count > FEW_PARTS for one in watched.jobs):
-                    await trio.sleep(GATHER_S)
+                parts = await _parts(doors, job, watched, remarks)
+                frames = filter(None, (changes_frame(parts, None, topics),))
+                many_parts = any(one.count > FEW_PARTS for one in watched.jobs)
+            for frame in frames:
+                told_s = trio.current_time()
+                yield frame
+            if many_parts:
+                await trio.sleep(GATHER_S)
 
 
-async def _whole(doors: Doors, job: JobId) -> list[Parts]:
+async def _look(doors: Doors, job: JobId, remarks: _Remarks) -> Parts:
+    """Executions whose nodes have said something new."""
+    if not remarks.open:
+        return Parts({})
+    command = ReadWatched((job,), remarks.open, of_job=job)
+    watched = expect(await _ask(doors, command), Watched)
+    changed = await remarks.changed(watched.attempts)
+    return Parts(encode_rows(Executions=[execution_row(one) for one in changed]))
+
+
+async def _whole(doors: Doors, job: JobId, remarks: _Remarks) -> list[Parts]:
     outline = expect(await _ask(doors, ReadOutline(of_job=job)), Outline)
     pieces = [
-        await _parts(doors, job, expect(await _ask(doors, command), Watched))
+        await _parts(doors, job, expect(await _ask(doors, command), Watched), remarks)
         for command in snapshot_reads(outline)
     ]
     return pieces or [Parts({}, {"Jobs": [job]})]
 
 
-async def _parts(doors: Doors, job: JobId, watched: Watched) -> Parts:
+async def _parts(doors: Doors, job: JobId, watched: Watched, remarks: _Remarks) -> Parts:
     names = await node_names(doors, (one.reading for one in watched.jobs))
     rows = encode_rows(
         Jobs=[job_row(one, names) for one in watched.jobs],
-        Executions=[execution_row(one) for one in watched.attempts],
+        Executions=[execution_row(one) for one in await remarks.add_to(watched.attempts)],
     )
     return Parts(rows, {} if rows else {"Jobs": [job]})
 

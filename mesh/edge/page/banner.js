@@ -71,16 +71,19 @@ function lostText({ since, why }, shown) {
   return text("lost", [strong(`${name} does not answer.`), `${says} ${old} page tries again by itself.`]);
 }
 
-function splitText({ mesh, executions }) {
+const JOBS_NAMED = 3; // of those that the other side was asked for
+
+function splitText({ mesh, executions, jobs }) {
   const away = new Set(mesh.Unreachable.map((one) => one.ID));
   const live = [...executions.values()].filter((one) => !executionIsOver(one));
-  const there = live.filter((one) => away.has(one.NodeID)).length;
+  const asked = live.filter((one) => away.has(one.NodeID)), there = asked.length;
   const names = mesh.Unreachable.map((one) => make("span", "", nodeLink(one.ID, one.Name), ` (since ${clock(one.Since)})`));
-  const asked = there ? ` The other side was asked for ${plural(there, "execution")} before: what came of ${there === 1 ? "it" : "them"} will be known when it is heard again.` : "";
+  const of = listed([...new Set(asked.map((one) => one.JobID))].map((id) => jobLink(jobs.get(id) || { ID: id })), JOBS_NAMED);
+  const theirs = there ? [` The other side was asked for ${plural(there, "execution")} before, of `, ...of, `: what came of ${there === 1 ? "it" : "them"} will be known when it is heard again.`] : [];
   return text(
     "split",
     [strong("The mesh is split."), ` ${mesh.Name} cannot hear `, ...listed(names), ". Both sides go on working."],
-    [`On our side: ${mesh.Reachable} of ${plural(mesh.Members, "node")}, ${plural(live.length - there, "execution")} at work.${asked}`],
+    [`On our side: ${mesh.Reachable} of ${plural(mesh.Members, "node")}, ${plural(live.length - there, "execution")} at work.`, ...theirs],
   );
 }
 

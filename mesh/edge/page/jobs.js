@@ -24,7 +24,7 @@ export function showJobs(shown) {
 }
 
 function jobsNote(found, total, known, filtered) {
-  if (!total) return "No jobs yet. One is sent with: bacalhau-mesh run job.yaml";
+  if (!total) return "No jobs yet. One is sent with: bacalhau-mesh job run job.yaml";
   const older = total > known ? ` Looked at are those that are not over and the newest, ${count(known)} of ${count(total)}.` : "";
   if (!found && filtered) return `None of ${plural(known, "job")} fits the filter.${older}`;
   if (found > jobsShown) return `${count(jobsShown)} of ${plural(found, "job")} are shown.${older}`;
@@ -87,7 +87,8 @@ export function progress(job) {
 
 function jobCells(job) {
   const result = resultWord(job);
-  const note = job.Message || (job.Waiting && job.Running ? `${count(job.Waiting)} waiting` : "");
+  // How many wait is seen in the columns beside it.
+  const note = job.Message.replace(/^\d+ parts? waits?: /, "") || (job.Waiting && job.Running ? `${count(job.Waiting)} waiting` : "");
   return [
     make("td", "", jobLink(job), " ", job.Type !== "batch" && tag(job.Type), job.Priority !== 0 && tag(`priority ${job.Priority}`), note && small(note)),
     make("td", "", state(job.State), result && (!job.Settled || job.Duplicates > 0) && make("span", "small narrow", result)),

@@ -46,7 +46,8 @@ function countPiece([number, word, words], row) {
 const TROUBLE = { unreachable: 1, suspect: 1 };
 const nodeOrder = (one, other) => other.IsSelf - one.IsSelf || (TROUBLE[other.State] || 0) - (TROUBLE[one.State] || 0) || one.Name.localeCompare(other.Name) || (one.ID < other.ID ? -1 : 1);
 
-export const nodeTrip = (node) => (node.IsSelf ? "" : node.RoundTripMs ? `${node.RoundTripMs < 10 ? node.RoundTripMs.toFixed(1) : Math.round(node.RoundTripMs)} ms` : "unknown");
+const isAway = (node) => node.State === "unreachable" || node.State === "left";
+export const nodeTrip = (node) => (node.IsSelf ? "" : isAway(node) ? "–" : node.RoundTripMs ? `${node.RoundTripMs < 10 ? node.RoundTripMs.toFixed(1) : Math.round(node.RoundTripMs)} ms` : "unknown");
 
 function showNodes(shown) {
   const nodes = [...shown.nodes.values()].sort(nodeOrder);
@@ -63,7 +64,7 @@ $("nodes-all").addEventListener("click", () => {
 
 function nodeCells(node, row) {
   const engines = Object.keys(node.Engines).join(", ") || "no engines";
-  const away = node.State === "unreachable" || node.State === "left";
+  const away = isAway(node);
   row.className = away ? "away" : "";
   const free = (kind, name, show) => {
     const has = node.Capacity[name], rest = node.Free[name];
@@ -74,7 +75,7 @@ function nodeCells(node, row) {
     make("td", "", state(node.State), node.Intent && make("div", "", state(node.Intent)), node.State !== "alive" && make("span", "small narrow", ago(node.Since, "for"))),
     make("td", "wide", ago(node.Since, "for")),
     make("td", "wide number", nodeTrip(node)),
-    make("td", "number", String(node.Running), small("running"), node.Queued > 0 && small(`${node.Queued} waiting`)),
+    make("td", "number", String(node.Running), away ? make("span", "small loose", "when last heard") : small("running"), node.Queued > 0 && small(`${node.Queued} waiting`)),
     free("middle", "CPU", cores),
     free("middle", "Memory", bytes),
     free("wide", "Disk", bytes),

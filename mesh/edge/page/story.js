@@ -74,7 +74,7 @@ function line(item, row, begun) {
 
 function because(text) {
   const first = /^[A-Z][a-z ]/.test(text) ? text[0].toLowerCase() + text.slice(1) : text;
-  return `because ${first}`;
+  return `because ${first.replace(/\.$/, "")}`;
 }
 
 // How long after the submission: "+0.014 s", "+2 min 05 s", "+3 h 12 min".

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from mesh.edge.cli.connect import NodeApi
-from mesh.edge.cli.paths import job_path
+from mesh.edge.cli.paths import job_path, mesh_node_path
 from mesh.edge.render import plain
 from mesh.edge.render_rows import FINISHED_JOBS, job_label
 from mesh.edge.tui.calls import ask
@@ -27,10 +26,11 @@ def stop_job(app: TopApp, job: str) -> None:
         app.say(f"{name} is over already: there is nothing to stop.", "warn")
         return
     running = row["Running"]
-    doing = f"{running} execution{'s' * (running != 1)} of it run now" if running else "it waits"
+    runs = "1 execution of it runs now" if running == 1 else f"{running} executions of it run now"
+    doing = runs if running else "it waits"
     question = Question(
         f"Stop {name}?",
-        f"{doing.capitalize()}. Every node that hears of the stop obeys.",
+        f"{doing[0].upper()}{doing[1:]}. Every node that hears of the stop obeys.",
         "stop it",
     )
     body = {"Namespace": row["Namespace"], "Reason": "Stopped from top"}
@@ -85,7 +85,7 @@ def drain_node(app: TopApp, node: str) -> None:
 
 
 def _intent(app: TopApp, question: Question, node: str, intent: str, done: str) -> None:
-    path = f"/api/v1/mesh/nodes/{quote(node, safe='')}/intent"
+    path = mesh_node_path(node, "intent")
     _after(app, question, lambda api: api.send("PUT", path, {"Intent": intent}), done)
 
 

@@ -201,11 +201,23 @@ class TopApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys go to the page that is shown first, in the order in which they come."""
+        if isinstance(event, events.Key) and self._is_escape_and_letter(event):
+            return
         page = self._page() if isinstance(event, events.Key) else None
         if page is not None and page.take_key(event):  # type: ignore[arg-type]
             event.stop()
             return
         await super().on_event(event)
+
+    def _is_escape_and_letter(self, event: events.Key) -> bool:
+        """A terminal sends Alt with a letter as it sends Esc and that letter, as they come together
+        over a slow line: it is taken for these two, for Alt means nothing here."""
+        letter = event.character or ""
+        if not event.key.startswith("alt+") or not letter.isalpha():
+            return False
+        self.post_message(events.Key("escape", "\x1b"))
+        self.post_message(events.Key(letter, letter))
+        return True
 
     async def action_back(self) -> None:
         """Esc: one page back; on the first, end what is under way there."""

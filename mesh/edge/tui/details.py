@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from textual.widget import Widget
 
 from mesh.edge.cli.connect import NodeApi
 from mesh.edge.cli.errors import CommandFailed
-from mesh.edge.cli.paths import job_path, mesh_job_path
+from mesh.edge.cli.paths import job_path, mesh_job_path, mesh_node_path
 from mesh.edge.render import plain, short_id
 from mesh.edge.render_columns import Line, fit_line
 from mesh.edge.render_details import (
@@ -188,7 +187,7 @@ class NodePage(DetailPage):
         self.put("facts", node_facts(row, self.top_app.look))
         if row is not self._asked:
             self._asked = row
-            path = f"/api/v1/mesh/nodes/{quote(self.about, safe='')}"
+            path = mesh_node_path(self.about)
             ask(self.app, self.top_app.endpoint, lambda api: api.get(path), self._told)
 
     def _told(self, answer: Any, failure: str) -> None:

@@ -12,7 +12,7 @@ from mesh.edge.render import plain, short_id
 from mesh.edge.render_columns import Line
 from mesh.edge.render_details import job_facts, node_facts
 from mesh.edge.render_hints import ACTIONS, COMMON, keys_line, tab_at, tabs_line
-from mesh.edge.render_rows import job_label
+from mesh.edge.render_rows import comment_text, job_label
 from mesh.edge.render_times import exact_text
 from mesh.edge.render_top import TABS, columns_of, rows_of, tab_counts
 from mesh.edge.tui import actions
@@ -27,6 +27,7 @@ EMPTY = {
     "executions": "No executions yet.",
     "events": "Nothing has happened yet.",
 }
+NONE_FITS = "Nothing here has all of these words: Esc shows everything again."
 FILTER_CHARS = 60
 
 
@@ -62,7 +63,6 @@ class MainPage(Page):
         for name in TABS:
             columns = columns_of(name, app.picture, exact=app.exact)
             table = RowsTable(columns, id=f"table-{name}", palette=app.palette)
-            table.empty = EMPTY[name]
             table.display = name == self.tab
             table.add_class("table")
             tables.append(table)
@@ -90,6 +90,8 @@ class MainPage(Page):
             ids = set()
         table.changed(ids)
         table.look = self.top_app.look
+        known = EMPTY[self.tab] if picture.complete else ""
+        table.empty = NONE_FITS if table.rows.words else known
         table.redraw()
 
     def on_tabs_bar_picked(self, message: TabsBar.Picked) -> None:
@@ -246,7 +248,8 @@ class MainPage(Page):
             head = f" {short_id(row['ID'])} {plain(job_label(row))}: "  # type: ignore[arg-type]
             return [(head, "bold"), *about]
         if self.tab == "executions":
-            text = f"part {row['Index']}, attempt {row['Attempt']} {plain(row['Message'])}"
+            comment = plain(comment_text(row))  # type: ignore[arg-type]
+            text = f"part {row['Index']}, attempt {row['Attempt']}{comment and f': {comment}'}"
             return [(f" {short_id(row['ID'])}: ", "bold"), (text, "")]
         return [(f" {exact_text(row['Time'])} ", "dim"), (plain(row["Sentence"]), "")]
 

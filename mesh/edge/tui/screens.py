@@ -12,12 +12,14 @@ from textual.screen import Screen
 from mesh.edge.render import plain
 from mesh.edge.render_columns import Line, fit_line
 from mesh.edge.render_hints import keys_line
-from mesh.edge.render_top import banner_lines, header_lines, lost_lines
+from mesh.edge.render_top import banner_lines, header_lines, lost_lines, spare_lines
 from mesh.edge.tui.drawn import Drawn
 
 if TYPE_CHECKING:
     from mesh.edge.tui.app import TopApp
 
+BANNER_SHARE = 5
+"""Of the screen, what banners may take: on 24 lines four; what they are about has the rest."""
 Changed = Mapping[str, set[str] | None]
 """By table the ids of rows that changed; None for all of them."""
 
@@ -65,7 +67,8 @@ class Page(Screen[None]):
             self.put("header", header_lines(mesh, look, width))
         banners = lost_lines(app.lost_sentence(), width) if app.lost else []
         banners += banner_lines(app.picture, look, width, app.healed_ms)
-        self.put("banner", banners if self.has_banner else [])
+        most = max(self.app.size.height // BANNER_SHARE, 1)
+        self.put("banner", spare_lines(banners, most) if self.has_banner else [])
         self.show_body(changed)
         self.put("status", [self.status_line()])
         self.put("hints", [self.hints_line()])

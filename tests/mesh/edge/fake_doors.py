@@ -7,19 +7,15 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import trio
 
-from mesh.gossip.events import PeerState
 from mesh.member.commands import (
-    AttemptReading,
     Command,
     DescribeNode,
     ExplainJob,
     Explanation,
     GetJob,
-    HistoryItem,
     IntentTaken,
     JobReading,
     JobsPage,
@@ -39,27 +35,22 @@ from mesh.member.commands import (
 )
 from mesh.member.events import Changed
 from mesh.member.story import StoryItem
-from mesh.member.watched import Outline, ReadOutline, Tally, WatchCommand, Watched, WatchedJob
+from mesh.member.watched import Outline, ReadOutline, Tally, WatchCommand, Watched
 from mesh.node.doors import BlobUnavailable, Doors, NodeStatus
 from scheduler.errors import SpecError
-from scheduler.ids import AttemptId, Digest, Dot, JobId, NodeId, named_job_id, random_job_id
-from scheduler.jobs import (
-    AttemptState,
-    DataEntry,
-    JobState,
-    NodeReading,
-    Observation,
-    Refusal,
-    Resources,
-    Verdict,
-    Waiting,
-)
+from scheduler.ids import AttemptId, Digest, JobId, NodeId, named_job_id, random_job_id
+from scheduler.jobs import AttemptState, JobState, Observation, Refusal, Verdict, Waiting
 from scheduler.spec import parse_job_untrusted
+from tests.mesh.edge.readings import (
+    HERE,
+    START_MS,
+    THERE,
+    attempt_reading,
+    job_reading,
+    node_detail,
+    watched_job,
+)
 
-HERE = NodeId("n-" + "a" * 26)
-THERE = NodeId("n-" + "b" * 26)
-START_MS = 1_795_475_800_000
-RECORD = Dot(HERE, 1, 1)
 STORY_LINE = StoryItem(
     seq=1,
     kind="job_created",
@@ -72,146 +63,22 @@ STORY_LINE = StoryItem(
     depth=0,
     attempt=None,
 )
-JOB: dict[str, Any] = {
-    "Type": "batch",
-    "Count": 1,
-    "Tasks": [{"Name": "main", "Engine": {"Type": "scripted", "Params": {"DurationMs": 1}}}],
-}
 
 
 REFUSED = Observation(AttemptState.REFUSED, reason="capacity", message="It is busy.")
 
 
-def job_reading(**changes: Any) -> JobReading:
-    spec = parse_job_untrusted(JOB)
-    job = JobReading(
-        id=JobId("j-00000000-0000-4000-8000-000000000001"),
-        name="",
-        namespace="default",
-        spec=spec,
-        state=JobState.PENDING,
-        message="",
-        settled=False,
-        version_number=1,
-        revision=1,
-        created_ms=START_MS,
-        modified_ms=START_MS,
-        owner=HERE,
-        accepting_node=HERE,
-        counts={"done": 0, "running": 0, "waiting": 1, "failed": 0},
-        history=(
-            HistoryItem(1, "JobLevel", None, "Submission", "Job submitted", {}, START_MS, RECORD),
-        ),
-    )
-    return dataclasses.replace(job, **changes)
-
-
-def attempt_reading(job: JobId, **changes: Any) -> AttemptReading:
-    attempt = AttemptReading(
-        id=AttemptId("e-00000000-0000-4000-8000-000000000002"),
-        job=job,
-        version_number=1,
-        index=0,
-        number=1,
-        node=THERE,
-        node_name="there",
-        owner=HERE,
-        term=1,
-        score=70,
-        observation=Observation(AttemptState.RUNNING),
-        accepted=False,
-        stop_reason="",
-        created_ms=START_MS + 5,
-        started_ms=START_MS + 6,
-        modified_ms=START_MS + 7,
-        revision=2,
-        next_best=((HERE, 20),),
-        refusals={"capacity": 1},
-        reasons={"locality": 50, "fit": 20},
-    )
-    return dataclasses.replace(attempt, **changes)
-
-
-def finished(job: JobReading, result: Digest | None = None, **outcome: Any) -> JobReading:
-    """The job completed by one attempt there."""
-    observation = Observation(
-        AttemptState.SUCCEEDED,
-        exit_code=0,
-        result=result,
-        stdout_tail="printed\n",
-        stdout_bytes=8,
-        elapsed_ms=1500,
-    )
-    observation = dataclasses.replace(observation, **outcome)
-    attempt = attempt_reading(job.id, observation=observation, accepted=True, revision=4)
-    happened: list[tuple[str, AttemptId | None, str, str, dict[str, str]]] = [
-        ("ExecutionLevel", attempt.id, "Scheduling", "Requested execution", {"NodeID": THERE}),
-        ("JobLevel", None, "State Update", "Running", {"NewState": "Running"}),
-        ("ExecutionLevel", attempt.id, "Execution", "Running", {}),
-        ("ExecutionLevel", attempt.id, "Execution", "Completed successfully", {}),
-        ("JobLevel", None, "State Update", "Completed", {"NewState": "Completed"}),
-    ]
-    items = [
-        HistoryItem(
-            *(number, level, one, topic, message, details, START_MS + number),
-            dot=Dot(HERE, 1, number),
-        )
-        for number, (level, one, topic, message, details) in enumerate(happened, 2)
-    ]
-    succeeded = observation.state is AttemptState.SUCCEEDED
-    attempt = dataclasses.replace(attempt, accepted=succeeded)
-    return dataclasses.replace(
-        job,
-        state=JobState.COMPLETED if succeeded else JobState.FAILED,
-        message="" if succeeded else observation.message,
-        revision=5,
-        attempts=(attempt,),
-        history=(*job.history[:1], *items),
-        counts={"done": 1, "running": 0, "waiting": 0, "failed": 0},
-        modified_ms=START_MS + 2000,
-    )
-
-
-def node_detail(node: NodeId, name: str, **changes: Any) -> NodeDetail:
-    reading = NodeReading(
-        node,
-        name,
-        True,
-        roles=("orchestrate", "compute"),
-        capacity=Resources(2000, 8_000_000_000, 100_000_000_000),
-        engines=("scripted", "wasm"),
-        sources=("inline", "local", "mesh"),
-        publishers=("mesh",),
-        labels={"os": "linux", "site": name},
-        data=(DataEntry("/data/readings", 20_000_000, START_MS),),
-    )
-    detail = NodeDetail(
-        reading,
-        PeerState.ALIVE,
-        is_self=node == HERE,
-        boot=1,
-        addresses=("127.0.0.1:1235",),
+def node_status(node: NodeId, name: str, folder: Path) -> NodeStatus:
+    """What a node says of itself."""
+    return NodeStatus(
+        node=node,
+        name=name,
+        cluster="c" * 64,
         version="0.1.0",
-        engine_versions={"wasm": "45"},
-        used=Resources(500, 512_000_000, 0),
-        running=1,
-        queued=0,
-        since_ms=START_MS,
-        linked=True,
-    )
-    return dataclasses.replace(detail, **changes)
-
-
-def watched_job(job: JobReading) -> WatchedJob:
-    spec = job.spec
-    return WatchedJob(
-        reading=job,
-        type="batch",
-        count=1 if spec is None else spec.count,
-        priority=0,
-        where=tuple(one.node_name for one in job.attempts),
-        owner_name="here",
-        duplicates=0,
+        data_dir=folder,
+        mesh_addresses=("127.0.0.1:1235",),
+        api_addresses=("127.0.0.1:1234",),
+        started_ms=START_MS,
     )
 
 
@@ -246,16 +113,7 @@ class FakeDoors(Doors):
         self.waiting = 0
         """Those who wait for news of a job."""
         self._random = Random(1)
-        self.status = NodeStatus(
-            node=HERE,
-            name="here",
-            cluster="c" * 64,
-            version="0.1.0",
-            data_dir=folder,
-            mesh_addresses=("127.0.0.1:1235",),
-            api_addresses=("127.0.0.1:1234",),
-            started_ms=START_MS,
-        )
+        self.status = node_status(HERE, "here", folder)
 
     def change(self, job: JobReading) -> None:
         self.jobs[job.id] = job

@@ -53,7 +53,7 @@ class FeedServer:
         self.asked: list[tuple[str, str, Any]] = []
         self.last_ids: list[str] = []
         self._readers: list[queue.SimpleQueue[bytes | None]] = []
-        self._server = _Server(("127.0.0.1", port), _handler(self))
+        self._server = _Server(self, port)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -91,6 +91,10 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     block_on_close = False
 
+    def __init__(self, feed: FeedServer, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.feed = feed
+
 
 def _encoded(number: int, frame: Frame) -> bytes:
     text = json.dumps(frame["data"], separators=(",", ":"))
@@ -101,71 +105,70 @@ def _snapshot(data: Any) -> Frame:
     return {"event": "snapshot", "data": data}
 
 
-def _handler(feed: FeedServer) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Nothing is printed."""
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server
 
-        def do_GET(self) -> None:
-            path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-            if path == "/api/v1/mesh/watch" and "job" in query:
-                self._feed_of(query["job"][0])
-            elif path == "/api/v1/mesh/watch":
-                self._feed()
-            elif path in feed.files:
-                self._file(*feed.files[path])
-            else:
-                self._answer("GET", path)
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
 
-        def do_PUT(self) -> None:
-            self._answer("PUT", urlsplit(self.path).path)
+    def do_GET(self) -> None:
+        path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        if path == "/api/v1/mesh/watch" and "job" in query:
+            self._feed_of(query["job"][0])
+        elif path == "/api/v1/mesh/watch":
+            self._feed()
+        elif path in self.server.feed.files:
+            self._file(*self.server.feed.files[path])
+        else:
+            self._answer("GET", path)
 
-        def do_DELETE(self) -> None:
-            self._answer("DELETE", urlsplit(self.path).path)
+    def do_PUT(self) -> None:
+        self._answer("PUT", urlsplit(self.path).path)
 
-        def _feed(self) -> None:
-            feed.last_ids.append(self.headers.get("Last-Event-ID", ""))
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.end_headers()
-            reader = feed._read()
-            try:
-                while (encoded := reader.get()) is not None:
-                    self.wfile.write(encoded)
-            except OSError:
-                pass
+    def do_DELETE(self) -> None:
+        self._answer("DELETE", urlsplit(self.path).path)
 
-        def _feed_of(self, job: str) -> None:
-            missing = (404, {"Message": f"no job {job}"})
-            known = feed.of_job.get(job)
-            frames = missing if known is None else [_encoded(1, _snapshot(known))]
-            feed.answers["GET", self.path] = frames
-            self._answer("GET", self.path)
+    def _feed(self) -> None:
+        self.server.feed.last_ids.append(self.headers.get("Last-Event-ID", ""))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        reader = self.server.feed._read()
+        try:
+            while (encoded := reader.get()) is not None:
+                self.wfile.write(encoded)
+        except OSError:
+            pass
 
-        def _file(self, headers: Mapping[str, str], content: bytes) -> None:
-            self.send_response(200)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+    def _feed_of(self, job: str) -> None:
+        missing = (404, {"Message": f"no job {job}"})
+        known = self.server.feed.of_job.get(job)
+        frames = missing if known is None else [_encoded(1, _snapshot(known))]
+        self.server.feed.answers["GET", self.path] = frames
+        self._answer("GET", self.path)
 
-        def _answer(self, method: str, path: str) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            body = json.loads(self.rfile.read(length)) if length else None
-            feed.asked.append((method, path, body))
-            missing = (404, {"Message": f"nothing at {path}"})
-            status, document = 200, feed.answers.get((method, path), missing)
-            if isinstance(document, tuple):
-                status, document = document
-            self.send_response(status)
-            stream = isinstance(document, list)
-            kind = "text/event-stream" if stream else "application/json"
-            self.send_header("Content-Type", kind)
-            self.end_headers()
-            try:
-                for piece in document if stream else [json.dumps(document).encode()]:
-                    self.wfile.write(piece)
-            except OSError:
-                pass
+    def _file(self, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response(200)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
-    return Handler
+    def _answer(self, method: str, path: str) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        body = json.loads(self.rfile.read(length)) if length else None
+        self.server.feed.asked.append((method, path, body))
+        missing = (404, {"Message": f"nothing at {path}"})
+        status, document = 200, self.server.feed.answers.get((method, path), missing)
+        if isinstance(document, tuple):
+            status, document = document
+        self.send_response(status)
+        stream = isinstance(document, list)
+        kind = "text/event-stream" if stream else "application/json"
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        try:
+            for piece in document if stream else [json.dumps(document).encode()]:
+                self.wfile.write(piece)
+        except OSError:
+            pass

@@ -9,10 +9,9 @@ import trio
 from mesh.member.commands import Command, GetJob, JobReading, Problem, Reply
 from mesh.member.events import CapacityMeasured, Changed
 from mesh.member.watched import Outline, WatchCommand, Watched
-from mesh.node.doors import NodeStatus
 from scheduler.ids import JobId
 from scheduler.jobs import Resources
-from tests.mesh.edge.fake_doors import START_MS, FakeDoors
+from tests.mesh.edge.fake_doors import FakeDoors, node_status
 from tests.mesh.member.stage import Stage
 
 CAPACITY = CapacityMeasured(
@@ -33,16 +32,7 @@ class MemberDoors(FakeDoors):
         self.stage.tell("a", CAPACITY)
         self._seen = 0
         """Effects of the stage that were looked at."""
-        self.status = NodeStatus(
-            node=self.stage.id("a"),
-            name="a",
-            cluster="c" * 64,
-            version="0.1.0",
-            data_dir=folder,
-            mesh_addresses=("127.0.0.1:1235",),
-            api_addresses=("127.0.0.1:1234",),
-            started_ms=START_MS,
-        )
+        self.status = node_status(self.stage.id("a"), "a", folder)
 
     async def read_watched(self, command: WatchCommand) -> Outline | Watched | Problem:
         await trio.lowlevel.checkpoint()

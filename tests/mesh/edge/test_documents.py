@@ -9,11 +9,7 @@ from mesh.edge import documents
 from scheduler.ids import Digest
 from scheduler.jobs import AttemptState, JobState, Observation
 from tests.mesh.edge.captures import captured, unexplained
-from tests.mesh.edge.fake_doors import (
-    attempt_reading,
-    finished,
-    job_reading,
-)
+from tests.mesh.edge.readings import attempt_reading, finished, job_reading
 
 DIGEST = Digest("d" * 64)
 BASE = "http://127.0.0.1:1234"

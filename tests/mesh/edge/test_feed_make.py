@@ -12,7 +12,7 @@ from mesh.edge.feed_make import Here, event_row, execution_row, is_news, job_row
 from mesh.gossip.events import PeerState
 from mesh.member.watched import Happening, Tally, WatchedJob
 from scheduler.jobs import AttemptState, JobState, Observation, Resources
-from tests.mesh.edge.fake_doors import HERE, THERE, attempt_reading, job_reading, node_detail
+from tests.mesh.edge.readings import HERE, THERE, attempt_reading, job_reading, node_detail
 
 ME = Here(HERE, "here", "c" * 64, "0.1.0", 5)
 CALM = Tally({"Running": 2}, 1, 0)
@@ -29,6 +29,10 @@ def test_a_job() -> None:
     assert (row["Where"], row["WhereMore"]) == (["a", "b", "c"], 1)
     assert (row["Type"], row["Count"], row["Priority"], row["Duplicates"]) == ("batch", 3, 7, 1)
     assert (row["Done"], row["Running"], row["Waiting"], row["Failed"]) == (0, 0, 1, 0)
+
+
+def test_what_is_over_waits_for_nothing() -> None:
+    assert job_row(watched(reading=job_reading(state=JobState.STOPPED)), {})["Waiting"] == 0
 
 
 def test_a_job_without_a_name_or_a_spec() -> None:
@@ -86,6 +90,15 @@ def test_what_is_news_of_a_node(change: dict[str, Any], news: bool) -> None:
     known: Any = before
     assert is_news(known, after) is news
     assert is_news(None, after)
+
+
+def test_a_round_trip_is_news_once_it_is_known_at_all() -> None:
+    unknown: Any = {**node_row(node_detail(THERE, "there")), "RoundTripMs": 0.0}
+    known: Any = {**unknown, "RoundTripMs": 0.6}
+    assert is_news(unknown, known)
+    assert is_news(known, unknown)
+    slower: Any = {**known, "RoundTripMs": 0.7}
+    assert not is_news(known, slower)
 
 
 def test_the_whole_counts_who_left_no_more() -> None:

@@ -8,7 +8,7 @@ from mesh.edge import documents, node_documents
 from mesh.gossip.events import PeerState
 from scheduler.jobs import Resources
 from tests.mesh.edge.captures import captured, unexplained
-from tests.mesh.edge.fake_doors import HERE, THERE, node_detail
+from tests.mesh.edge.readings import HERE, THERE, node_detail
 
 
 def test_node_has_the_captured_shape() -> None:
@@ -16,6 +16,14 @@ def test_node_has_the_captured_shape() -> None:
     ours = node_documents.node_document(node_detail(HERE, "here"), system="linux", machine="amd64")
     differing = unexplained(theirs, ours)
     assert [one for one in differing if "Labels.os_" not in one] == []
+
+
+def test_labels_that_somebody_gave_stand_before_those_of_the_machine() -> None:
+    labels = {"os": "linux", "name": "here", "zone": "aft", "arch": "amd64", "Deck": "3"}
+    ordered = node_documents.ordered_labels(dict(reversed(labels.items())))
+    assert list(ordered.items()) == [
+        ("Deck", "3"), ("zone", "aft"), ("name", "here"), ("os", "linux"), ("arch", "amd64"),
+    ]  # fmt: skip
 
 
 def test_version_auth_and_config_have_the_captured_shape() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mesh.edge import documents, node_documents, render
 from scheduler.jobs import AttemptState, Observation
-from tests.mesh.edge.fake_doors import (
+from tests.mesh.edge.readings import (
     HERE,
     THERE,
     attempt_reading,
@@ -71,6 +71,8 @@ def test_node_table() -> None:
     assert "here (asked)" in lines[1]
     assert "1.5 / 2" in lines[1]
     assert "alive" in lines[2]
+    nodes[1]["Mesh"]["State"] = "unreachable"
+    assert "? / 2 " in render.node_table(nodes, NOW_MS).text(1000).splitlines()[2]
 
 
 def execution(**changes: Any) -> documents.Document:
@@ -92,6 +94,15 @@ def test_describe(settled: bool, word: str) -> None:
     assert "Completed successfully" in text
     assert "printed" in text
     assert all(len(line) <= 110 for line in text.splitlines())
+
+
+def test_a_comment_says_more_than_the_state() -> None:
+    running, preparing = (
+        execution(observation=Observation(state))
+        for state in (AttemptState.RUNNING, AttemptState.PREPARING)
+    )
+    rows = render.execution_table([running, preparing]).rows
+    assert [one[-1] for one in rows] == ["", "Preparing inputs"]
 
 
 def test_of_several_results_of_one_part_one_counts() -> None:

@@ -58,6 +58,14 @@ def test_a_column_that_shrinks_before_it_goes(width: int, shown: int) -> None:
     assert {one.title: wide for one, wide in lay_out(columns, width)}.get("B", 0) == shown
 
 
+@pytest.mark.parametrize(
+    ("width", "shown"), [(9, [3, 5]), (12, [6, 5]), (16, [9, 6]), (40, [10, 20])]
+)
+def test_what_tells_rows_apart_grows_first(width: int, shown: list[int]) -> None:
+    columns = (column("A", 3, 10, first=8), column("B", 5, 20))
+    assert [wide for _, wide in lay_out(columns, width)] == shown
+
+
 def test_head_and_row_have_the_same_width() -> None:
     layout = lay_out(COLUMNS, 24)
     head = head_line(layout, "C", reverse=True)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from mesh.edge.render_columns import Look
 from mesh.edge.render_details import (
     execution_facts,
     job_facts,
@@ -25,16 +27,27 @@ def test_job() -> None:
     assert lines[-1] == "The program ended with exit code 2."
 
 
+def test_times_are_exact_when_asked_for() -> None:
+    row = next(one for one in CALM.jobs.values() if one["Name"] == "parse-log")
+    assert texts(job_facts(row, LOOK))[1].endswith(" ago")
+    exact = texts(job_facts(row, Look(LOOK.now_ms, exact=True)))[1]
+    assert re.search(r"submitted \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", exact)
+
+
 def test_execution() -> None:
     row = next(one for one in CALM.executions.values() if one["Accepted"])
     lines = texts(execution_facts(row, "the\x1bjob", LOOK))
     assert lines[0].startswith(f"✓ succeeded (accepted) on {row['NodeName']} · exit code 0")
     assert lines[1].endswith("of the\\x1bjob")
+    running = next(one for one in CALM.executions.values() if one["State"] == "Running")
+    assert len(execution_facts(running, "a", LOOK)) == 2, "its state is not said twice"
 
 
 def test_node() -> None:
     row = next(one for one in CALM.nodes.values() if one["Name"] == "lab")
     assert texts(node_facts(row, LOOK))[2].startswith("runs docker 27.3.1")
+    assert " ms away" in texts(node_facts(row, LOOK))[0]
+    assert " away" not in texts(node_facts({**row, "State": "unreachable"}, LOOK))[0]
     answer = {
         "Refusals": {"capacity": 3},
         "Refused": [{"ExecutionID": "e-123456789", "JobID": "j-1", "Message": "busy",

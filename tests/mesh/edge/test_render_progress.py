@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from mesh.edge.feed_make import execution_row, job_row
-from mesh.edge.feed_rows import JobRow
-from mesh.edge.render_progress import execution_line, progress_lines, status_line
+from mesh.edge.feed_rows import ExecutionRow, JobRow
+from mesh.edge.render_progress import (
+    execution_line,
+    preparing_text,
+    progress_lines,
+    status_line,
+)
 from scheduler.jobs import AttemptState, Observation
-from tests.mesh.edge.fake_doors import attempt_reading, job_reading, watched_job
+from tests.mesh.edge.readings import attempt_reading, job_reading, watched_job
 
 JOB = job_reading()
 
@@ -73,3 +78,17 @@ def test_the_job_as_a_whole() -> None:
     assert status_line(job(State="Running", **parts)) == "Running: 1 done, 2 running, 1 failed"
     none = dict.fromkeys(parts, 0)
     assert status_line(job(State="Pending", **none)) == "Pending"
+
+
+def test_what_is_being_brought_until_all_is_here() -> None:
+    def row(name: str, state: AttemptState, message: str = "") -> ExecutionRow:
+        observation = Observation(state, message=message)
+        return execution_row(attempt_reading(JOB.id, id=name, observation=observation))
+
+    told: dict[str, str] = {}
+    assert preparing_text(told, [row("e-1", AttemptState.RUNNING)]) == ""
+    pulls = [row(one, AttemptState.PREPARING, f"{one} pulls\x07.") for one in ("e-1", "e-2")]
+    assert preparing_text(told, pulls) == "e-1 pulls\\x07."
+    assert preparing_text(told, []) == "e-1 pulls\\x07."
+    assert preparing_text(told, [row("e-1", AttemptState.RUNNING)]) == "e-2 pulls\\x07."
+    assert preparing_text(told, [row("e-2", AttemptState.FAILED)]) == ""

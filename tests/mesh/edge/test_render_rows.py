@@ -70,6 +70,8 @@ def test_amounts(size_bytes: int, text: str) -> None:
     ("name", "changes", "shown"),
     [
         ("arm-only-scan", {}, "No node can run it: none of 5 has the label arch=riscv64."),
+        ("arm-only-scan", {"Message": "1 part waits: lab is busy."}, "lab is busy."),
+        ("arm-only-scan", {"Message": "12 parts wait: lab is busy."}, "lab is busy."),
         ("fuel-report", {}, "settled, engine-room"),
         ("fuel-report", {"Settled": False}, "provisional, engine-room"),
         ("fuel-report", {"Duplicates": 2}, "settled, 2 duplicates, engine-room"),
@@ -92,6 +94,22 @@ def test_jobs_that_go_on_stand_first_then_the_latest_ended() -> None:
     assert states[:6] == ["Running"] * 4 + ["Queued"] * 2
     ended = [one["Modified"] for one in found[6:]]
     assert ended == sorted(ended, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "shown"),
+    [("Running", "Running", ""), ("Preparing", "Preparing inputs", "Preparing inputs")],
+)
+def test_a_comment_says_more_than_the_state(state: str, message: str, shown: str) -> None:
+    row: Any = {**next(iter(CALM.executions.values())), "State": state, "Message": message}
+    assert cell(rows.execution_columns({}), "COMMENT", row)[0] == shown
+
+
+def test_names_are_whole_before_reasons_are_on_a_narrow_screen() -> None:
+    row = job("fuel-report", Name="daily-report-11", Count=1)
+    text = line_text(row_line(lay_out(rows.JOB_COLUMNS, 80), row, look_at(CALM)))
+    assert "daily-report-11" in text
+    assert "settled, engine-room" in text
 
 
 def test_accepted_and_duplicate() -> None:

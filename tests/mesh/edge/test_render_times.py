@@ -8,6 +8,7 @@ from mesh.edge.render_times import (
     age_text,
     ago_text,
     clock_text,
+    day_or_clock_text,
     exact_text,
     span_text,
 )
@@ -52,6 +53,12 @@ def test_exact() -> None:
     assert exact_text(NOW_MS) == "2026-11-25 09:46:40"
     assert clock_text(NOW_MS) == "09:46:40"
     assert exact_text(0) == clock_text(0) == "-"
+
+
+def test_the_day_of_what_is_not_of_today() -> None:
+    assert day_or_clock_text(NOW_MS - 3_600_000, NOW_MS) == "08:46:40"
+    assert day_or_clock_text(NOW_MS - DAY_MS, NOW_MS) == "Nov 24"
+    assert day_or_clock_text(0, NOW_MS) == "-"
 
 
 @given(st.integers())

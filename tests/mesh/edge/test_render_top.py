@@ -16,6 +16,7 @@ from mesh.edge.render_top import (
     header_lines,
     healed_lines,
     lost_lines,
+    spare_lines,
     split_lines,
 )
 from tests.mesh.edge.pictures import look_at, picture_of, texts
@@ -61,6 +62,13 @@ def test_header_says_less_where_there_is_little_room(width: int, line: str) -> N
     assert first.split() == line.split()
 
 
+def test_states_of_jobs_are_marks_where_there_is_no_room_for_words() -> None:
+    picture = picture_of("calm")
+    assert picture.mesh is not None
+    _, jobs = texts(header_lines(picture.mesh, look_at(picture), 40))
+    assert jobs == "▶ 4 … 2 ✗ 1 ■ 1 ✓ 4 · 1 provisional"
+
+
 @pytest.mark.parametrize("tab", TABS)
 def test_columns_give_way_one_by_one_down_to_40(tab: str) -> None:
     columns = columns_of(tab, picture_of("healed"))
@@ -83,6 +91,27 @@ def test_split_banner() -> None:
         "             ais-listener",
     ]
     assert healed_lines(picture, look_at(picture), 80, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("most", "shown"),
+    [
+        (99, 8),
+        (
+            6,
+            [
+                " SPLIT       galley and lab cannot be …",
+                " our side    3 nodes, 6 executions …",
+                " their side  5 executions asked of it: …",
+            ],
+        ),
+        (1, [" SPLIT       galley and lab cannot be …"]),
+    ],
+)
+def test_a_banner_leaves_room_on_a_small_screen(most: int, shown: Any) -> None:
+    picture = picture_of("split")
+    lines = texts(spare_lines(split_lines(picture, look_at(picture), 40), most))
+    assert shown in (lines, len(lines))
 
 
 def test_a_whole_mesh_has_no_banner() -> None:

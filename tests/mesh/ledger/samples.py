@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mesh.ledger.ledger import Ledger, StoredEnvelope
+from mesh.ledger.envelope import NO_HASH, encode_envelope
+from mesh.ledger.ledger import Ledger, Received, StoredEnvelope
 from mesh.trust import ROLES
 from scheduler.ids import (
     Dot,
@@ -15,32 +16,56 @@ from scheduler.ids import (
     node_id_from_bytes,
 )
 from scheduler.instant import Hlc, Instant
-from scheduler.records import Kind, Record
-from tests.mesh.trust_stub import stub_book
+from scheduler.records import Kind, Record, encode_record
+from tests.mesh.trust_stub import StubTrust, stub_book, stub_certificate
 
 NOW = Instant(0.0, 1_800_000_000_000)
 JOB = job_id_from_bytes(bytes([0x10] * 16))
 ATTEMPT = attempt_id_from_bytes(bytes([0x20] * 16))
 OTHER = node_id_from_bytes(bytes([0x30] * 16))
+SPEC = blob_digest(b"spec")
 
 
 def every_kind(author: NodeId, epoch: int) -> list[Record]:
     """One record of each kind, all of its fields given, in the order of kinds."""
-    birth, version, stop = (Dot(author, epoch, seq) for seq in (2, 3, 4))
-    job = {"job": JOB, "birth": birth}
-    spec = blob_digest(b"spec")
-    bodies: dict[Kind, dict[str, object]] = {
+    bodies = {
+        **_bodies_of_a_log(author, epoch),
+        **_bodies_of_a_job(author, epoch),
+        **_bodies_of_an_attempt(author, epoch),
+        **_bodies_about_nodes(epoch),
+    }
+    first_hlc = NOW.wall_ms << 16
+    return [
+        Record(
+            kind, Hlc(first_hlc + place), None if place else Dot(author, epoch - 1, 7), bodies[kind]
+        )
+        for place, kind in enumerate(sorted(bodies))
+    ]
+
+
+def _bodies_of_a_log(author: NodeId, epoch: int) -> dict[Kind, dict[str, object]]:
+    return {
         Kind.EPOCH_OPENED: {
             "builds_on": ((epoch - 1, 7, blob_digest(b"head")),),
             "version": "0.1.0",
         },
+        Kind.PURGED: {"author": author, "epoch": epoch, "births": ((2, 2), (9, 12)), "erase": 1},
+        Kind.CHECKPOINT_BEGUN: {"supersedes": ((epoch - 1, 7),)},
+        Kind.CHECKPOINT_ENDED: {"count": 3, "digest": blob_digest(b"three records")},
+        Kind.CERTIFICATE_ISSUED: {"certificate": b"DER"},
+    }
+
+
+def _bodies_of_a_job(author: NodeId, epoch: int) -> dict[Kind, dict[str, object]]:
+    job = {"job": JOB, "birth": Dot(author, epoch, 2)}
+    return {
         Kind.JOB_CREATED: {
             "job": JOB,
             "namespace": "default",
             "name": "engine-hours",
             "submitter": "anna",
             "key": "once",
-            "spec": spec,
+            "spec": SPEC,
             "fold": 1,
         },
         Kind.VERSION_ADDED: {
@@ -49,8 +74,8 @@ def every_kind(author: NodeId, epoch: int) -> list[Record]:
             "type": "batch",
             "count": 3,
             "priority": -5,
-            "spec": spec,
-            "seen_stops": (stop,),
+            "spec": SPEC,
+            "seen_stops": (Dot(author, epoch, 4),),
             "retry_attempts": 3,
             "retry_program": 1,
             "execution_timeout_s": 60,
@@ -61,10 +86,22 @@ def every_kind(author: NodeId, epoch: int) -> list[Record]:
         },
         Kind.STOP_REQUESTED: {**job, "reason": "not needed"},
         Kind.OWNER_CLAIMED: {**job, "term": 1},
+        Kind.JOB_EXPIRED: {
+            **job,
+            "version": Dot(author, epoch, 3),
+            "reason": "queue_timeout",
+            "elapsed_ms": 30_004,
+        },
+    }
+
+
+def _bodies_of_an_attempt(author: NodeId, epoch: int) -> dict[Kind, dict[str, object]]:
+    job = {"job": JOB, "birth": Dot(author, epoch, 2)}
+    return {
         Kind.ATTEMPT_PLACED: {
             **job,
             "attempt": ATTEMPT,
-            "version": version,
+            "version": Dot(author, epoch, 3),
             "index": 0,
             "number": 1,
             "term": 1,
@@ -90,10 +127,11 @@ def every_kind(author: NodeId, epoch: int) -> list[Record]:
             "stderr_bytes": 0,
             "elapsed_ms": 1_250,
         },
-        Kind.PURGED: {"author": author, "epoch": epoch, "births": ((2, 2), (9, 12)), "erase": 1},
-        Kind.CHECKPOINT_BEGUN: {"supersedes": ((epoch - 1, 7),)},
-        Kind.CHECKPOINT_ENDED: {"count": 3, "digest": blob_digest(b"three records")},
-        Kind.CERTIFICATE_ISSUED: {"certificate": b"DER"},
+    }
+
+
+def _bodies_about_nodes(epoch: int) -> dict[Kind, dict[str, object]]:
+    return {
         Kind.MEMBER_REVOKED: {"node": OTHER, "cut_off": ((epoch, 4),), "reason": "stolen"},
         Kind.MEMBER_RETIRED: {"node": OTHER, "cut_off": ((epoch, 4),), "reason": "scrapped"},
         Kind.NODE_INTENT: {
@@ -103,18 +141,7 @@ def every_kind(author: NodeId, epoch: int) -> list[Record]:
             "reason": "service",
             "deadline_s": 600,
         },
-        Kind.JOB_EXPIRED: {
-            **job,
-            "version": version,
-            "reason": "queue_timeout",
-            "elapsed_ms": 30_004,
-        },
     }
-    first_hlc = NOW.wall_ms << 16
-    return [
-        Record(kind, Hlc(first_hlc + place), None if place else Dot(author, epoch - 1, 7), body)
-        for place, (kind, body) in enumerate(bodies.items())
-    ]
 
 
 def claim(term: int) -> Record:
@@ -143,3 +170,39 @@ def written(
             ledger.write(claim(term))
         envelopes.extend(ledger.seal())
     return envelopes
+
+
+def receive(ledger: Ledger, data: bytes) -> Received:
+    """One envelope from a peer."""
+    return ledger.receive_window_untrusted((data,))
+
+
+def author_log(name: str = "a", sizes: Sequence[int] = (1, 2, 3, 1)) -> list[StoredEnvelope]:
+    return written(ledger_of(name), sizes)
+
+
+def terms(records: Sequence[tuple[Dot, Record]]) -> list[int]:
+    return [record.body["term"] for _, record in records if record.kind == Kind.OWNER_CLAIMED]
+
+
+def signed(
+    records: Sequence[bytes], *, first_seq: int = 1, previous: bytes = NO_HASH, epoch: int = 9
+) -> StoredEnvelope:
+    return encode_envelope(
+        StubTrust(stub_certificate("a")),
+        epoch=epoch,
+        first_seq=first_seq,
+        previous=previous,
+        records=records,
+    )
+
+
+def fork_of(log: Sequence[StoredEnvelope], position: int, size: int) -> StoredEnvelope:
+    """Another envelope in the place of one of the log's, with so many records."""
+    before = log[position - 1]
+    return signed(
+        [encode_record(claim(900 + number)) for number in range(size)],
+        epoch=before.epoch,
+        first_seq=before.last_seq + 1,
+        previous=before.hash,
+    )

@@ -5,33 +5,26 @@ from dataclasses import replace
 
 import pytest
 
-from mesh.ledger.envelope import NO_HASH, decode_untrusted, encode_envelope
+from mesh.ledger.envelope import NO_HASH, encode_envelope
 from mesh.ledger.ledger import Ledger, Received, Refusal, StoredEnvelope
 from mesh.ledger.waiting import HELD_PER_AUTHOR
-from scheduler.ids import Dot, NodeId
+from scheduler.ids import Dot
 from scheduler.instant import Instant
-from scheduler.records import Kind, Record, RecordError, encode_record
-from tests.mesh.ledger.samples import NOW, claim, every_kind, ledger_of, written
+from scheduler.records import RecordError, encode_record
+from tests.mesh.ledger.samples import (
+    NOW,
+    author_log,
+    claim,
+    every_kind,
+    ledger_of,
+    receive,
+    signed,
+    terms,
+    written,
+)
 from tests.mesh.trust_stub import StubTrust, stub_book, stub_certificate
 
 A = stub_certificate("a")
-
-
-def author_log(name: str = "a", sizes: Sequence[int] = (1, 2, 3, 1)) -> list[StoredEnvelope]:
-    return written(ledger_of(name), sizes)
-
-
-def terms(records: Sequence[tuple[Dot, Record]]) -> list[int]:
-    return [record.body["term"] for _, record in records if record.kind == Kind.OWNER_CLAIMED]
-
-
-def signed(
-    records: Sequence[bytes], *, first_seq: int = 1, previous: bytes = NO_HASH, epoch: int = 9
-) -> StoredEnvelope:
-    trust = StubTrust(A)
-    return encode_envelope(
-        trust, epoch=epoch, first_seq=first_seq, previous=previous, records=records
-    )
 
 
 # --- own records ----------------------------------------------------------------------------------
@@ -51,7 +44,7 @@ def test_an_epoch_names_what_it_builds_on_and_its_readings_only_grow() -> None:
     second = written(ledger, [1])
     ledger.open_epoch(Instant(0.0, 5), 0)
     (third,) = ledger.seal()
-    (opened,) = ledger_of("b", "a").receive_untrusted(third.data).records
+    (opened,) = receive(ledger_of("b", "a"), third.data).records
     assert opened[1].body == {
         "builds_on": (
             (first[-1].epoch, 3, first[-1].hash.hex()),
@@ -132,7 +125,7 @@ def test_a_window_asked_from_within_an_envelope_begins_with_that_envelope() -> N
 def test_envelopes_in_order_are_taken_one_by_one() -> None:
     log, ledger = author_log(), ledger_of("b", "a")
     for envelope in log:
-        received = ledger.receive_untrusted(envelope.data)
+        received = receive(ledger, envelope.data)
         assert received.appended == (envelope,)
         assert len(received.records) == envelope.count
         assert received.records[0][0] == Dot(A.node, envelope.epoch, envelope.first_seq)
@@ -149,11 +142,11 @@ def ledger_document(log: Sequence[StoredEnvelope]) -> bytes:
 def test_a_gap_is_named_and_its_filling_releases_what_was_held() -> None:
     log, ledger = author_log(), ledger_of("b", "a")
     key = log[0].key
-    assert ledger.receive_untrusted(log[3].data) == Received(gap=(*key, 1))
-    assert ledger.receive_untrusted(log[0].data).gap == (*key, log[1].first_seq)
-    assert ledger.receive_untrusted(log[2].data) == Received(gap=(*key, log[1].first_seq))
+    assert receive(ledger, log[3].data) == Received(gap=(*key, 1))
+    assert receive(ledger, log[0].data).gap == (*key, log[1].first_seq)
+    assert receive(ledger, log[2].data) == Received(gap=(*key, log[1].first_seq))
     assert ledger.statistics()["held"] == 2
-    received = ledger.receive_untrusted(log[1].data)
+    received = receive(ledger, log[1].data)
     assert received.appended == (log[1], log[2], log[3])
     assert terms(received.records) == [2, 3, 4, 5, 6, 7]
     assert received.gap is None
@@ -163,10 +156,10 @@ def test_a_gap_is_named_and_its_filling_releases_what_was_held() -> None:
 def test_a_full_room_behind_a_gap_still_names_the_gap() -> None:
     log, ledger = author_log(sizes=[1] * (HELD_PER_AUTHOR + 2)), ledger_of("b", "a")
     for envelope in log[1:-1]:
-        assert ledger.receive_untrusted(envelope.data).refused is None
-    received = ledger.receive_untrusted(log[-1].data)
+        assert receive(ledger, envelope.data).refused is None
+    received = receive(ledger, log[-1].data)
     assert received == Received(gap=(*log[0].key, 1), refused=Refusal.HELD_FULL)
-    assert ledger.receive_untrusted(log[0].data).appended == tuple(log[:-1])
+    assert receive(ledger, log[0].data).appended == tuple(log[:-1])
 
 
 def test_a_gap_is_named_even_when_nothing_of_its_log_could_be_held() -> None:
@@ -174,10 +167,8 @@ def test_a_gap_is_named_even_when_nothing_of_its_log_could_be_held() -> None:
     crowd = written(source, [1] * (HELD_PER_AUTHOR + 1))
     first, second = written(source, [1, 1])
     for envelope in crowd[1:]:
-        ledger.receive_untrusted(envelope.data)
-    assert ledger.receive_untrusted(second.data) == Received(
-        gap=(*first.key, 1), refused=Refusal.HELD_FULL
-    )
+        receive(ledger, envelope.data)
+    assert receive(ledger, second.data) == Received(gap=(*first.key, 1), refused=Refusal.HELD_FULL)
 
 
 def test_duplicates_are_silent() -> None:
@@ -188,7 +179,7 @@ def test_duplicates_are_silent() -> None:
     assert ledger.receive_window_untrusted([data[0], data[0]]) == Received()
     other = ledger_of("c", "a")
     assert other.receive_window_untrusted([data[0], data[0]]).appended == (log[0],)
-    assert other.receive_untrusted(data[2]) == other.receive_untrusted(data[2])
+    assert receive(other, data[2]) == receive(other, data[2])
 
 
 # --- proof ----------------------------------------------------------------------------------------
@@ -231,7 +222,7 @@ def test_one_node_cannot_write_as_another() -> None:
     forged = encode_envelope(
         StubTrust(mallory), epoch=9, first_seq=1, previous=NO_HASH, records=opened
     )
-    assert ledger.receive_untrusted(forged.data) == Received(refused=Refusal.SIGNATURE)
+    assert receive(ledger, forged.data) == Received(refused=Refusal.SIGNATURE)
     assert ledger.statistics()["logs"] == 0
 
 
@@ -240,7 +231,7 @@ def test_what_lacks_a_certificate_waits_for_it() -> None:
     author, book = stub_book("b")
     ledger = Ledger(book=book, author=author, version="0.1.0")
     for envelope in (log[1], log[0]):
-        assert ledger.receive_untrusted(envelope.data) == Received(missing_certificate=A.serial)
+        assert receive(ledger, envelope.data) == Received(missing_certificate=A.serial)
     assert ledger.receive_window_untrusted([one.data for one in log[2:]]) == Received(
         missing_certificate=A.serial
     )
@@ -276,8 +267,8 @@ def test_when_too_much_waits_the_certificate_is_still_asked_for() -> None:
     ledger = ledger_of("b")
     log = author_log(sizes=[1] * 65)
     for envelope in log[:-1]:
-        ledger.receive_untrusted(envelope.data)
-    assert ledger.receive_untrusted(log[-1].data) == Received(
+        receive(ledger, envelope.data)
+    assert receive(ledger, log[-1].data) == Received(
         missing_certificate=A.serial, refused=Refusal.WAITING_FULL
     )
 
@@ -289,8 +280,8 @@ def test_a_void_envelope_is_kept_and_passed_on_and_folded_by_nobody() -> None:
     first = signed([encode_record(claim(1))])
     second = signed([encode_record(claim(2))], first_seq=2, previous=first.hash)
     ledger = ledger_of("b", "a")
-    assert ledger.receive_untrusted(first.data) == Received(appended=(first,))
-    received = ledger.receive_untrusted(second.data)
+    assert receive(ledger, first.data) == Received(appended=(first,))
+    received = receive(ledger, second.data)
     assert received.appended == (second,)
     assert terms(received.records) == [2]
     ledger.flushed([first, second])
@@ -308,207 +299,3 @@ def test_roles_come_from_the_certificate_the_envelope_names() -> None:
     assert len(received.appended) == 4
     assert received.records == ()
     assert ledger.statistics()["void_role"] == 4
-
-
-# --- forks and our own id -------------------------------------------------------------------------
-
-
-def fork_of(log: Sequence[StoredEnvelope], position: int, size: int) -> StoredEnvelope:
-    """Another envelope in the place of one of the log's, with so many records."""
-    before = log[position - 1]
-    return signed(
-        [encode_record(claim(900 + number)) for number in range(size)],
-        epoch=before.epoch,
-        first_seq=before.last_seq + 1,
-        previous=before.hash,
-    )
-
-
-@pytest.mark.parametrize("size", [1, 2, 5])
-@pytest.mark.parametrize("position", [1, 2, 3])
-def test_a_second_history_is_counted_and_not_kept(position: int, size: int) -> None:
-    log, ledger = author_log(sizes=[1, 2, 2, 1]), ledger_of("b", "a")
-    ledger.receive_window_untrusted([one.data for one in log])
-    before = ledger.document(*log[0].key)
-    fork = fork_of(log, position, size)
-    assert ledger.receive_untrusted(fork.data) == Received(fork=True)
-    assert ledger.statistics()["forks"] == 1
-    assert ledger.document(*log[0].key) == before
-
-
-def test_a_history_that_goes_on_from_another_branch_is_a_fork_too() -> None:
-    log, ledger = author_log(sizes=[1, 1]), ledger_of("b", "a")
-    ledger.receive_window_untrusted([one.data for one in log])
-    branch = [*log[:1], fork_of(log, 1, 1)]
-    assert ledger.receive_untrusted(fork_of(branch, 2, 1).data).fork
-
-
-def test_our_own_older_epochs_come_back_as_ours() -> None:
-    lived = ledger_of("a")
-    old = written(lived, [1, 2, 1])
-    restored = ledger_of("a", "b")
-    assert terms(restored.replay(old[:2])) == [1, 2, 3]
-    restored.open_epoch(Instant(0.0, NOW.wall_ms + 1), 0)
-    received = restored.receive_untrusted(old[2].data)
-    assert received.appended == (old[2],)
-    assert terms(received.records) == [4]
-    assert not received.foreign_own
-
-
-def test_our_current_epoch_in_other_hands_is_told_and_not_taken() -> None:
-    ours, clone = ledger_of("a"), ledger_of("a")
-    (shared,) = written(ours, [1])
-    (same,) = written(clone, [1])
-    assert same == shared
-    clone.write(claim(7))
-    (beyond,) = clone.seal()
-    assert ours.receive_untrusted(shared.data) == Received()
-    assert ours.receive_untrusted(beyond.data) == Received(
-        refused=Refusal.FOREIGN_OWN, foreign_own=True
-    )
-    ours.write(claim(8))
-    ours.seal()
-    assert ours.receive_untrusted(beyond.data) == Received(fork=True, foreign_own=True)
-
-
-def test_after_a_new_epoch_the_foreign_end_of_the_old_one_is_taken() -> None:
-    ours, clone = ledger_of("a"), ledger_of("a")
-    written(ours, [1])
-    (_, beyond) = written(clone, [1, 1])
-    assert ours.receive_untrusted(beyond.data).foreign_own
-    ours.open_epoch(NOW, 0)
-    received = ours.receive_untrusted(beyond.data)
-    assert received.appended == (beyond,)
-    assert not received.foreign_own
-
-
-def test_a_later_boot_of_ours_is_taken_and_outnumbered_by_the_next_epoch() -> None:
-    ours, clone = ledger_of("a"), ledger_of("a")
-    written(ours, [1])
-    (later,) = written(clone, [1], wall_ms=NOW.wall_ms + 5_000)
-    received = ours.receive_untrusted(later.data)
-    assert received.appended == (later,)
-    assert not received.foreign_own
-    assert ours.open_epoch(NOW, 0) > later.epoch
-
-
-# --- replay ---------------------------------------------------------------------------------------
-
-
-def test_replay_gives_the_same_state_without_checking_a_signature() -> None:
-    ledger = ledger_of("b", "a")
-    theirs, own = author_log(), written(ledger, [2, 1])
-    received = ledger.receive_window_untrusted([one.data for one in theirs])
-    disk = [*own[:1], *theirs, *own[1:]]
-    ledger.flushed(disk)
-    author, book = stub_book("b", "a")
-    again = Ledger(book=book, author=author, version="0.1.0")
-    records = again.replay(disk)
-    assert isinstance(book.trust, StubTrust)
-    assert book.trust.verified == 0
-    assert [one for one in records if one[0].author == A.node] == list(received.records)
-    assert [dot.seq for dot, _ in records if dot.author == author] == [1, 2, 3, 4]
-    assert again.context() == ledger.context()
-    assert again.last_hlc == ledger.last_hlc
-    assert again.cut == []
-    for key in ledger.context():
-        assert again.document(*key) == ledger.document(*key)
-
-
-def _flipped(envelope: StoredEnvelope, position: int) -> StoredEnvelope:
-    data = bytearray(envelope.data)
-    data[position] ^= 1
-    return replace(envelope, data=bytes(data))
-
-
-@pytest.mark.parametrize("position", [0, 5, 20, 60, 120, -70, -1])
-def test_a_corrupt_middle_cuts_the_log_and_peers_send_the_rest_again(position: int) -> None:
-    log, other = author_log(), author_log("c")
-    disk = [log[0], other[0], log[1], _flipped(log[2], position), other[1], log[3]]
-    ledger = ledger_of("b", "a", "c")
-    records = ledger.replay(disk)
-    assert terms(records) == [1, 1, 2, 3, 2, 3]
-    key = log[0].key
-    assert ledger.cut == [(*key, log[2].first_seq)]
-    assert ledger.context()[key] == (log[1].last_seq, log[1].hash)
-    assert ledger.context()[other[0].key] == (other[1].last_seq, other[1].hash)
-    received = ledger.receive_window_untrusted([log[2].data, log[3].data])
-    assert received.appended == (log[2], log[3])
-
-
-def test_a_stored_log_with_a_row_missing_is_cut_there() -> None:
-    log, ledger = author_log(), ledger_of("b", "a")
-    assert terms(ledger.replay([log[0], log[2], log[3]])) == [1]
-    assert ledger.cut == [(*log[0].key, log[1].first_seq)]
-    assert ledger.context() == {log[0].key: (log[0].last_seq, log[0].hash)}
-
-
-@pytest.mark.parametrize("disk", [[0, 2, 3, 1], [3, 2, 1, 0], [0, 0, 1, 1, 2, 3, 3]])
-def test_rows_that_peers_sent_again_stand_where_they_may(disk: list[int]) -> None:
-    log, ledger = author_log(), ledger_of("b", "a")
-    assert terms(ledger.replay([log[place] for place in disk])) == [1, 2, 3, 4, 5, 6, 7]
-    assert ledger.cut == []
-    assert ledger.context() == {log[0].key: (log[3].last_seq, log[3].hash)}
-
-
-def test_a_damaged_row_is_made_good_by_a_later_one() -> None:
-    log, ledger = author_log(), ledger_of("b", "a")
-    disk = [log[0], _flipped(log[1], 60), log[2], log[1], log[3]]
-    assert terms(ledger.replay(disk)) == [1, 2, 3, 4, 5, 6, 7]
-    assert ledger.cut == []
-
-
-def test_rows_that_do_not_name_each_other_are_cut() -> None:
-    log, ledger = author_log(sizes=[1, 1, 1]), ledger_of("b", "a")
-    ledger.replay([log[0], fork_of(log, 1, 1), log[2]])
-    assert ledger.cut == [(*log[0].key, log[2].first_seq)]
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        replace(author_log()[0], epoch=1),
-        replace(author_log()[0], count=9),
-        replace(author_log()[0], author=NodeId("n-" + "a" * 26)),
-        replace(author_log()[0], hash=bytes(32)),
-    ],
-    ids=["epoch", "count", "author", "hash"],
-)
-def test_an_index_that_does_not_fit_its_envelope_is_corrupt(stored: StoredEnvelope) -> None:
-    ledger = ledger_of("b", "a")
-    assert ledger.replay([stored]) == []
-    assert len(ledger.cut) == 1
-
-
-def test_a_stored_envelope_whose_certificate_is_lost_is_cut_and_comes_again() -> None:
-    log, ledger = author_log(), ledger_of("b")
-    assert ledger.replay(log) == []
-    assert ledger.cut == [(*log[0].key, 1)]
-    assert ledger.receive_untrusted(log[0].data).missing_certificate == A.serial
-
-
-def test_the_first_epoch_after_replay_is_greater_than_all_before() -> None:
-    lived = ledger_of("a")
-    old = written(lived, [1], wall_ms=NOW.wall_ms + 86_400_000)
-    restored = ledger_of("a")
-    restored.replay(old)
-    assert restored.open_epoch(NOW, 0) > old[0].epoch
-    (opened,) = restored.seal()
-    body = ledger_of("b", "a").receive_untrusted(opened.data).records[0][1].body
-    assert body["builds_on"] == ((old[0].epoch, 2, old[0].hash.hex()),)
-
-
-def test_a_folded_record_is_read_again_by_its_dot() -> None:
-    log, ledger = author_log(), ledger_of("b", "a")
-    records = ledger.receive_window_untrusted([one.data for one in log]).records
-    assert [ledger.record(dot) for dot, _ in records] == [record for _, record in records]
-    last = records[-1][0]
-    assert ledger.record(last._replace(seq=last.seq + 1)) is None
-    assert ledger.record(last._replace(seq=0)) is None
-    assert ledger.record(last._replace(epoch=1)) is None
-
-
-def test_decoding_again_what_is_served_gives_what_was_stored() -> None:
-    log, ledger = author_log(), ledger_of("b", "a")
-    ledger.flushed(ledger.receive_window_untrusted([one.data for one in log]).appended)
-    assert [decode_untrusted(data).stored for data in ledger.window(*log[0].key, 1)] == log

@@ -11,7 +11,7 @@ from mesh.ledger.ledger import Ledger, Received, Refusal, StoredEnvelope
 from scheduler import cbor
 from scheduler.ids import Dot, NodeId
 from scheduler.records import Record
-from tests.mesh.ledger.samples import ledger_of, written
+from tests.mesh.ledger.samples import ledger_of, receive, written
 
 AUTHORS = ("a", "b", "c")
 SIZES = ((3, 1, 2, 1, 4), (1, 1, 1), (2, 6, 1, 1))
@@ -81,7 +81,7 @@ def test_any_order_repetition_or_loss_gives_the_same_records_and_bytes(
 ) -> None:
     reader = Reader()
     for place, pulls, max_envelopes in delivered:
-        received = reader.ledger.receive_untrusted(ENVELOPES[place])
+        received = receive(reader.ledger, ENVELOPES[place])
         reader.take(received)
         if pulls and received.gap is not None:
             reader.pull(*received.gap, max_envelopes)
@@ -120,7 +120,7 @@ def test_damaged_envelopes_leave_no_trace_but_a_counter() -> None:
             continue
         counted += 1
         for ledger in (fresh, reader.ledger):
-            received = ledger.receive_untrusted(mutated)
+            received = receive(ledger, mutated)
             assert (received.appended, received.records, received.gap) == ((), (), None)
             assert received.refused is not None or received.missing_certificate is not None
             assert not received.fork
@@ -135,7 +135,7 @@ def test_damaged_envelopes_leave_no_trace_but_a_counter() -> None:
 @given(st.binary(max_size=300))
 def test_noise_is_refused(data: bytes) -> None:
     ledger = ledger_of("fresh", *AUTHORS)
-    assert ledger.receive_untrusted(data) == Received(refused=Refusal.MALFORMED)
+    assert receive(ledger, data) == Received(refused=Refusal.MALFORMED)
 
 
 any_value = st.recursive(
@@ -156,4 +156,4 @@ any_value = st.recursive(
 def test_well_formed_nonsense_is_refused(body: object, signature: bytes) -> None:
     ledger = ledger_of("fresh", *AUTHORS)
     data = cbor.encode([cbor.encode(body), signature])
-    assert ledger.receive_untrusted(data) == Received(refused=Refusal.MALFORMED)
+    assert receive(ledger, data) == Received(refused=Refusal.MALFORMED)

@@ -24,7 +24,7 @@ from mesh.gossip.events import (
     TimerFired,
 )
 from mesh.ledger.ledger import StoredEnvelope
-from mesh.member.commands import Command
+from mesh.member.commands import Command, GetJob, JobReading
 from mesh.member.events import (
     Answer,
     AttemptReported,
@@ -304,3 +304,10 @@ def scripted_job(**fields: object) -> dict[str, object]:
     """A job document for the scripted engine."""
     task: dict[str, object] = {"Name": "main", "Engine": {"Type": "scripted", "Params": {}}}
     return {"Type": "batch", "Count": 1, "Tasks": [task], **fields}
+
+
+def read_job(stage: Stage, at: str, job: str = "one") -> JobReading:
+    """What a member tells of a job, its history with it."""
+    reading = stage.ask(at, GetJob(job, history=True))
+    assert isinstance(reading, JobReading), reading
+    return reading

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mesh.member.commands import GetJob, JobReading, StopJob, SubmitJob
+from mesh.member.commands import StopJob, SubmitJob
 from mesh.member.events import CapacityMeasured
 from scheduler.jobs import JobState, Resources
-from tests.mesh.member.stage import Stage, scripted_job
+from tests.mesh.member.stage import Stage, read_job, scripted_job
 
 
 def mesh(*names: str) -> Stage:
@@ -16,10 +16,14 @@ def mesh(*names: str) -> Stage:
     return stage
 
 
-def read(stage: Stage, at: str, job: str = "one") -> JobReading:
-    answer = stage.ask(at, GetJob(job))
-    assert isinstance(answer, JobReading), answer
-    return answer
+def holding(**fields: object) -> Stage:
+    """`a` owns the job `one` and has no room for it; `b` or `c`, who run it, do not finish."""
+    stage = mesh("a", "b", "c")
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one", **fields)))
+    stage.advance(1)
+    return stage
 
 
 def running_at(stage: Stage) -> list[str]:
@@ -27,28 +31,20 @@ def running_at(stage: Stage) -> list[str]:
 
 
 def test_work_of_a_dead_process_runs_elsewhere_at_once() -> None:
-    stage = mesh("a", "b", "c")
-    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
-    stage.hold_runs = True
-    stage.ask("a", SubmitJob(scripted_job(Name="one")))
-    stage.advance(1)
+    stage = holding()
     (first,) = running_at(stage)
     stage.kill(first)
     stage.advance(2)
     (second,) = running_at(stage)
     assert second not in ("a", first)
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert [one.number for one in reading.attempts] == [1, 2]
     stage.finish(second, next(iter(stage.running[second])))
-    assert read(stage, "a").state is JobState.COMPLETED
+    assert read_job(stage, "a").state is JobState.COMPLETED
 
 
 def test_the_job_of_a_dead_owner_goes_on_and_can_be_asked_for_anywhere() -> None:
-    stage = mesh("a", "b", "c")
-    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
-    stage.hold_runs = True
-    stage.ask("a", SubmitJob(scripted_job(Name="one", Count=9)))
-    stage.advance(1)
+    stage = holding(Count=9)
     stage.kill("a")
     stage.hold_runs = False
     for name in running_at(stage):
@@ -56,17 +52,13 @@ def test_the_job_of_a_dead_owner_goes_on_and_can_be_asked_for_anywhere() -> None
             stage.finish(name, attempt)
     stage.advance(10)
     for name in ("b", "c"):
-        reading = read(stage, name)
+        reading = read_job(stage, name)
         assert reading.state is JobState.COMPLETED, reading.counts
         assert reading.owner in (stage.id("b"), stage.id("c"))
 
 
 def test_a_target_that_only_falls_silent_is_replaced_after_the_wait_and_one_result_counts() -> None:
-    stage = mesh("a", "b", "c")
-    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
-    stage.hold_runs = True
-    stage.ask("a", SubmitJob(scripted_job(Name="one")))
-    stage.advance(1)
+    stage = holding()
     (first,) = running_at(stage)
     others = [name for name in ("a", "b", "c") if name != first]
     stage.cut([first], others)
@@ -75,11 +67,11 @@ def test_a_target_that_only_falls_silent_is_replaced_after_the_wait_and_one_resu
     stage.finish(first, next(iter(stage.running[first])))
     stage.finish(second, next(iter(stage.running[second])))
     stage.advance(1)
-    assert read(stage, "a").state is JobState.COMPLETED
-    assert read(stage, first).state is JobState.COMPLETED
+    assert read_job(stage, "a").state is JobState.COMPLETED
+    assert read_job(stage, first).state is JobState.COMPLETED
     stage.heal()
     stage.advance(15)
-    readings = [read(stage, name) for name in ("a", "b", "c")]
+    readings = [read_job(stage, name) for name in ("a", "b", "c")]
     accepted = {one.id for reading in readings for one in reading.attempts if one.accepted}
     assert len(accepted) == 1
     assert [len(reading.attempts) for reading in readings] == [2, 2, 2]
@@ -93,22 +85,18 @@ def test_both_sides_accept_and_run_and_merge_to_one_answer() -> None:
     stage.ask("a", SubmitJob(scripted_job(Name="alone")))
     stage.ask("b", SubmitJob(scripted_job(Name="together", Count=3)))
     stage.advance(2)
-    assert read(stage, "a", "alone").state is JobState.COMPLETED
-    assert read(stage, "c", "together").state is JobState.COMPLETED
+    assert read_job(stage, "a", "alone").state is JobState.COMPLETED
+    assert read_job(stage, "c", "together").state is JobState.COMPLETED
     stage.heal()
     stage.advance(15)
     for name in ("a", "b", "c"):
         for job in ("alone", "together"):
-            assert read(stage, name, job).state is JobState.COMPLETED
+            assert read_job(stage, name, job).state is JobState.COMPLETED
     assert len({member.facts.view.digest() for member in stage.members.values()}) == 1
 
 
 def test_of_two_that_run_after_a_heal_one_is_kept() -> None:
-    stage = mesh("a", "b", "c")
-    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
-    stage.hold_runs = True
-    stage.ask("a", SubmitJob(scripted_job(Name="one")))
-    stage.advance(1)
+    stage = holding()
     (first,) = running_at(stage)
     stage.cut([first], [name for name in ("a", "b", "c") if name != first])
     stage.advance(20)
@@ -125,33 +113,29 @@ def test_a_paused_owner_that_wakes_places_nothing_under_its_old_term() -> None:
     stage.advance(1)
     stage.cut(["a"], ["b", "c"])
     stage.advance(30)
-    owner = read(stage, "b").owner
+    owner = read_job(stage, "b").owner
     assert owner in (stage.id("b"), stage.id("c"))
     stage.heal()
     stage.advance(15)
-    assert read(stage, "a").owner == owner
+    assert read_job(stage, "a").owner == owner
 
 
 def test_a_job_without_retries_left_fails_and_names_the_node_and_its_late_result_counts() -> None:
-    stage = mesh("a", "b", "c")
-    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
-    stage.hold_runs = True
-    stage.ask("a", SubmitJob(scripted_job(Name="one", Retry={"Attempts": 1})))
-    stage.advance(1)
+    stage = holding(Retry={"Attempts": 1})
     (ran,) = running_at(stage)
     stage.cut([ran], [name for name in ("a", "b", "c") if name != ran])
     stage.advance(30)
-    failed = read(stage, "a")
+    failed = read_job(stage, "a")
     assert failed.state is JobState.FAILED
     assert f"was on {ran}, which cannot be heard" in failed.message
     assert not failed.settled
     stage.heal()
     stage.advance(15)
-    assert read(stage, "a").state is JobState.RUNNING, "its node has spoken of it"
+    assert read_job(stage, "a").state is JobState.RUNNING, "its node has spoken of it"
     stage.finish(ran, next(iter(stage.running[ran])))
     stage.advance(1)
-    assert read(stage, "a").state is JobState.COMPLETED
-    assert len(read(stage, "a").attempts) == 1
+    assert read_job(stage, "a").state is JobState.COMPLETED
+    assert len(read_job(stage, "a").attempts) == 1
 
 
 def without_the_spec() -> Stage:
@@ -172,19 +156,19 @@ def without_the_spec() -> Stage:
 
 def test_a_job_whose_spec_a_silent_node_alone_holds_says_so_and_goes_on_when_it_is_back() -> None:
     stage = without_the_spec()
-    reading = read(stage, "b")
+    reading = read_job(stage, "b")
     assert (reading.state, reading.spec) == (JobState.QUEUED, None)
     assert reading.waiting is not None
     assert reading.waiting.spec_holder == stage.id("a")
     assert not reading.waiting.holder_reachable
     stage.heal()
     stage.advance(30)
-    reading = read(stage, "b")
+    reading = read_job(stage, "b")
     assert (reading.state, reading.waiting) == (JobState.COMPLETED, None)
 
 
 def test_a_job_whose_spec_a_silent_node_alone_holds_can_be_stopped() -> None:
     stage = without_the_spec()
     stage.ask("b", StopJob("one"))
-    assert read(stage, "b").state is JobState.STOPPED
-    assert read(stage, "b").waiting is None
+    assert read_job(stage, "b").state is JobState.STOPPED
+    assert read_job(stage, "b").waiting is None

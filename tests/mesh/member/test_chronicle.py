@@ -165,6 +165,27 @@ def test_a_member_alone_settles_by_itself() -> None:
     assert told.startswith("Job one is settled: this node is the only member; the result of e-")
 
 
+def test_what_settles_only_after_a_start_is_news() -> None:
+    stage = pair()
+    submit(stage, "a")
+    stage.advance(20.0)
+    stage.cut(["a"], ["b"])
+    stage.advance(20.0)
+    stage.ask("a", SubmitJob(scripted_job(Name="alone")))
+    stage.advance(6.0)
+    stage.kill("a")
+    # What is written meanwhile is not known at first: nothing is settled without it.
+    stage.ask("b", SubmitJob(scripted_job(Name="meanwhile")))
+    stage.advance(6.0)
+    stage.boot("a")
+    stage.advance(6.0)
+    assert not any(" is settled: " in one for one in happened(stage, "a"))
+    stage.heal()
+    stage.advance(30.0)
+    (settled,) = [one for one in happened(stage, "a") if " is settled: " in one]
+    assert "(alone) is settled: both members have confirmed that it completed" in settled
+
+
 def test_what_settles_again_after_a_start_is_no_news() -> None:
     stage = Stage("a")
     submit(stage, "a")

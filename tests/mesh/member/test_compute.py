@@ -6,17 +6,11 @@ from typing import Any
 
 import pytest
 
-from mesh.member.commands import GetJob, JobReading, StopJob, StopTaken, SubmitJob, Submitted
+from mesh.member.commands import JobReading, StopJob, StopTaken, SubmitJob, Submitted
 from mesh.member.events import AttemptReported, CapacityMeasured, Persist, RunAttempt
 from runtime.attempt import EngineEnded, InputsFailed, PrepareInputs, RunEngine, StopEngine
 from scheduler.jobs import AttemptState, JobState, Resources
-from tests.mesh.member.stage import CAPACITY, Stage, scripted_job
-
-
-def read(stage: Stage, at: str, job: str = "one") -> JobReading:
-    reading = stage.ask(at, GetJob(job, history=True))
-    assert isinstance(reading, JobReading)
-    return reading
+from tests.mesh.member.stage import CAPACITY, Stage, read_job, scripted_job
 
 
 def submit(stage: Stage, at: str, **fields: object) -> None:
@@ -31,7 +25,7 @@ def states(reading: JobReading) -> list[str]:
 def test_a_job_runs_and_its_result_is_accepted() -> None:
     stage = Stage("a")
     submit(stage, "a")
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert reading.state is JobState.COMPLETED
     assert [one.accepted for one in reading.attempts] == [True]
     assert [item.message for item in reading.history] == [
@@ -53,7 +47,8 @@ def test_intent_is_on_disk_before_anything_starts() -> None:
 
     stage.tell("a", CommandReceived(1, SubmitJob(scripted_job(Name="one"))))
     stage.settle()
-    assert not [one for _, one in stage.performed if isinstance(one, RunAttempt)]
+    begun = [one.effect for _, one in stage.performed if isinstance(one, RunAttempt)]
+    assert [type(one) for one in begun] == [PrepareInputs], "inputs are brought meanwhile"
     assert 1 not in stage.answers
     flush = [one for _, one in stage.performed if isinstance(one, Persist)][-1]
     kinds = {record.kind for _, record in _records(stage, flush)}
@@ -75,15 +70,15 @@ def test_what_does_not_fit_waits_and_runs_when_room_is_free() -> None:
     stage = Stage("a")
     stage.hold_runs = True
     submit(stage, "a", Count=6)
-    assert states(read(stage, "a")).count("RUNNING") == 4, "2 cores hold 4 of 500m"
-    assert states(read(stage, "a")).count("ASSIGNED") == 2
+    assert states(read_job(stage, "a")).count("RUNNING") == 4, "2 cores hold 4 of 500m"
+    assert states(read_job(stage, "a")).count("ASSIGNED") == 2
     first = next(iter(sorted(stage.running["a"])))
     stage.finish("a", first)
-    assert states(read(stage, "a")).count("RUNNING") == 4
+    assert states(read_job(stage, "a")).count("RUNNING") == 4
     for _ in range(5):
         stage.finish("a", next(iter(sorted(stage.running["a"]))))
         stage.settle()
-    assert read(stage, "a").state is JobState.COMPLETED
+    assert read_job(stage, "a").state is JobState.COMPLETED
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -92,10 +87,10 @@ def test_a_stop_is_obeyed_by_what_runs_and_by_what_waits(running: bool) -> None:
     stage.hold_runs = running
     submit(stage, "a", Count=6)
     if not running:
-        assert read(stage, "a").state is JobState.COMPLETED
+        assert read_job(stage, "a").state is JobState.COMPLETED
         return
     assert isinstance(stage.ask("a", StopJob("one")), StopTaken)
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert reading.state is JobState.STOPPED
     assert states(reading) == ["CANCELLED"] * 6
     assert not stage.running["a"]
@@ -119,7 +114,7 @@ def test_a_stop_given_anywhere_is_obeyed_where_the_work_runs() -> None:
     stage.advance(1)
     assert not stage.running["b"]
     for name in ("a", "b"):
-        reading = read(stage, name)
+        reading = read_job(stage, name)
         assert (reading.state, reading.message) == (JobState.STOPPED, "enough")
         assert states(reading) == ["CANCELLED"]
 
@@ -130,7 +125,7 @@ def test_an_attempt_cut_off_by_its_nodes_death_has_failed_once_the_node_is_back(
     submit(stage, "a", Retry={"Attempts": 1})
     stage.kill("a")
     stage.boot("a")
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert reading.state is JobState.FAILED
     assert [(one.observation.state, one.observation.reason) for one in reading.attempts] == [
         (AttemptState.FAILED, "node_restart")
@@ -148,7 +143,7 @@ def test_a_program_that_outlives_its_node_is_adopted_and_nothing_starts_twice() 
     stage.kill("a")
     stage.performed.clear()
     stage.boot("a")
-    assert states(read(stage, "a")) == ["RUNNING", "RUNNING"]
+    assert states(read_job(stage, "a")) == ["RUNNING", "RUNNING"]
     assert stage.running["a"] == before
     assert not [
         one
@@ -157,7 +152,7 @@ def test_a_program_that_outlives_its_node_is_adopted_and_nothing_starts_twice() 
     ]
     for attempt in sorted(before):
         stage.finish("a", attempt)
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert reading.state is JobState.COMPLETED
     assert states(reading) == ["SUCCEEDED", "SUCCEEDED"]
 
@@ -171,8 +166,8 @@ def test_what_is_adopted_holds_its_capacity() -> None:
     submit(stage, "a", Count=6)
     stage.kill("a")
     stage.boot("a")
-    assert states(read(stage, "a")).count("RUNNING") == 4
-    assert states(read(stage, "a")).count("ASSIGNED") == 2
+    assert states(read_job(stage, "a")).count("RUNNING") == 4
+    assert states(read_job(stage, "a")).count("ASSIGNED") == 2
 
 
 def test_work_that_only_waited_when_its_node_died_starts_after_the_restart() -> None:
@@ -182,7 +177,7 @@ def test_work_that_only_waited_when_its_node_died_starts_after_the_restart() -> 
     stage.hold_runs = False
     stage.kill("a")
     stage.boot("a")
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert reading.state is JobState.COMPLETED
     assert sorted(states(reading)) == ["FAILED"] * 4 + ["SUCCEEDED"] * 5
 
@@ -193,7 +188,7 @@ def test_a_missing_input_is_a_refusal_and_costs_no_retry() -> None:
     submit(stage, "a", Retry={"Attempts": 1})
     attempt = next(iter(stage.running["a"]))
     stage.finish("a", attempt, EngineEnded(None, "engine", "the worker died", "", "", 0, 0))
-    assert read(stage, "a").state is JobState.FAILED
+    assert read_job(stage, "a").state is JobState.FAILED
 
 
 def test_a_node_without_the_engine_refuses_by_name() -> None:
@@ -201,7 +196,7 @@ def test_a_node_without_the_engine_refuses_by_name() -> None:
     stage.settle()
     stage.tell("a", CapacityMeasured(CAPACITY.capacity, {"wasm": "1"}, {}, (), ()))
     submit(stage, "a")
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert reading.state is JobState.QUEUED
     assert reading.waiting is not None
     assert [one.refusal.value for one in reading.waiting.verdicts if one.refusal] == [
@@ -227,7 +222,7 @@ def test_inputs_that_cannot_be_had_reach_the_reader_as_a_sentence() -> None:
 
     stage._run = refuse  # type: ignore[method-assign]
     submit(stage, "a")
-    reading = read(stage, "a")
+    reading = read_job(stage, "a")
     assert reading.state is JobState.FAILED
     assert len(performed) == 3, "infrastructure failures are tried three times"
     assert reading.message == "the disk is unreadable"

@@ -11,7 +11,6 @@ import pytest
 from mesh.member.commands import (
     ExplainJob,
     Explanation,
-    GetJob,
     IntentTaken,
     JobReading,
     ListNodes,
@@ -22,7 +21,7 @@ from mesh.member.commands import (
     Submitted,
 )
 from scheduler.jobs import AttemptState, JobState, Refusal
-from tests.mesh.member.stage import Stage, scripted_job
+from tests.mesh.member.stage import Stage, read_job, scripted_job
 
 
 def joined(*names: str, **options: dict[str, Sequence[str]]) -> Stage:
@@ -36,12 +35,6 @@ def joined(*names: str, **options: dict[str, Sequence[str]]) -> Stage:
 def submit(stage: Stage, at: str, **fields: object) -> None:
     answer = stage.ask(at, SubmitJob(scripted_job(**{"Name": "one", **fields})))
     assert isinstance(answer, Submitted), answer
-
-
-def read(stage: Stage, at: str, job: str = "one") -> JobReading:
-    reading = stage.ask(at, GetJob(job))
-    assert isinstance(reading, JobReading)
-    return reading
 
 
 def say(stage: Stage, at: str, node: str, intent: str, deadline_s: int = 0) -> object:
@@ -70,14 +63,14 @@ def test_nothing_is_placed_on_a_cordoned_node_and_everybody_shows_why() -> None:
         assert (found.intent, found.intent_reason, found.intent_by) == ("cordoned", "the fan", "c")
         assert (found.intent_until_ms, detail(stage, at, "a").intent) == (0, "")
     submit(stage, "a", Count=12)
-    assert "b" not in {node for node, _ in places(read(stage, "a"))}
+    assert "b" not in {node for node, _ in places(read_job(stage, "a"))}
     explained = stage.ask("a", ExplainJob("one"))
     assert isinstance(explained, Explanation)
     refusals = {explained.node_names[one.node]: one.refusal for one in explained.verdicts}
     assert refusals["b"] is Refusal.CORDONED
     assert say(stage, "a", "b", "") == IntentTaken(stage.id("b"), "")
     submit(stage, "a", Name="two", Count=12)
-    assert "b" in {node for node, _ in places(read(stage, "a", "two"))}
+    assert "b" in {node for node, _ in places(read_job(stage, "a", "two"))}
 
 
 def test_a_node_that_does_not_own_a_job_says_why_it_waits_too() -> None:
@@ -86,12 +79,12 @@ def test_a_node_that_does_not_own_a_job_says_why_it_waits_too() -> None:
         say(stage, "a", node, "cordoned")
     submit(stage, "a")
     for at in "ab":
-        waiting = read(stage, at).waiting
+        waiting = read_job(stage, at).waiting
         assert waiting is not None
         assert {one.refusal for one in waiting.verdicts} == {Refusal.CORDONED}
         assert (waiting.slots, waiting.possible) == (1, True)
     say(stage, "b", "b", "")
-    assert all(read(stage, at).waiting is None for at in "ab")
+    assert all(read_job(stage, at).waiting is None for at in "ab")
 
 
 def test_what_runs_on_a_cordoned_node_goes_on() -> None:
@@ -99,15 +92,15 @@ def test_what_runs_on_a_cordoned_node_goes_on() -> None:
     stage.hold_runs = True
     submit(stage, "a", Count=6)
     say(stage, "a", "a", "cordoned")
-    states = Counter(one.observation.state for one in read(stage, "a").attempts)
+    states = Counter(one.observation.state for one in read_job(stage, "a").attempts)
     assert states == {AttemptState.RUNNING: 4, AttemptState.ASSIGNED: 2}
     submit(stage, "a", Name="two")
-    two = read(stage, "a", "two")
+    two = read_job(stage, "a", "two")
     assert two.state is JobState.QUEUED
     assert two.waiting is not None
     assert [one.refusal for one in two.waiting.verdicts] == [Refusal.CORDONED]
     say(stage, "a", "a", "")
-    assert places(read(stage, "a", "two"))["a", "ASSIGNED"] == 1
+    assert places(read_job(stage, "a", "two"))["a", "ASSIGNED"] == 1
 
 
 def test_an_owner_that_has_not_heard_is_refused_by_the_node_itself() -> None:
@@ -118,9 +111,9 @@ def test_an_owner_that_has_not_heard_is_refused_by_the_node_itself() -> None:
     # a owns the job and has heard nothing when the sides meet.
     stage.heal()
     submit(stage, "a", Count=9)
-    found = places(read(stage, "a"))
+    found = places(read_job(stage, "a"))
     assert not found["b", "RUNNING"]
-    assert read(stage, "a").state is JobState.RUNNING
+    assert read_job(stage, "a").state is JobState.RUNNING
 
 
 def test_a_drain_sends_back_what_waits_and_moves_what_runs_when_its_time_is_over() -> None:
@@ -128,18 +121,18 @@ def test_a_drain_sends_back_what_waits_and_moves_what_runs_when_its_time_is_over
     stage.hold_runs = True
     say(stage, "a", "b", "cordoned")
     submit(stage, "a", Count=6)
-    assert places(read(stage, "a")) == {("a", "RUNNING"): 4, ("a", "ASSIGNED"): 2}
+    assert places(read_job(stage, "a")) == {("a", "RUNNING"): 4, ("a", "ASSIGNED"): 2}
     say(stage, "a", "b", "")
     assert isinstance(say(stage, "b", "a", "draining", 60), IntentTaken)
     stage.advance(0.1)
-    found = places(read(stage, "a"))
+    found = places(read_job(stage, "a"))
     assert found == {("a", "RUNNING"): 4, ("a", "draining"): 2, ("b", "RUNNING"): 2}
     shown = detail(stage, "b", "a")
     assert shown.intent_until_ms == shown.intent_since_ms + 60_000
     stage.advance(59.0)
-    assert places(read(stage, "a"))["a", "RUNNING"] == 4
+    assert places(read_job(stage, "a"))["a", "RUNNING"] == 4
     stage.advance(2.0)
-    found = places(read(stage, "b"))
+    found = places(read_job(stage, "b"))
     assert found["a", "drained"] == 4
     assert found["b", "RUNNING"] == 4
     assert sum(found[node, "RUNNING"] for node in "ab") + found["b", "ASSIGNED"] == 6
@@ -150,16 +143,18 @@ def test_a_drain_costs_no_retry() -> None:
     stage = joined("a", "b")
     stage.hold_runs = True
     submit(stage, "a", Retry={"Attempts": 1})
-    here = read(stage, "a").attempts[-1].node_name
+    here = read_job(stage, "a").attempts[-1].node_name
     for _ in range(3):
         other = "b" if here == "a" else "a"
         say(stage, "a", here, "draining")
         stage.advance(0.1)
-        assert read(stage, "a").attempts[-1].node_name == other
-        assert read(stage, "a").state is JobState.RUNNING
+        assert read_job(stage, "a").attempts[-1].node_name == other
+        assert read_job(stage, "a").state is JobState.RUNNING
         say(stage, "a", here, "")
         here = other
-    assert [one.observation.reason for one in read(stage, "b").attempts] == ["drained"] * 3 + [""]
+    assert [one.observation.reason for one in read_job(stage, "b").attempts] == ["drained"] * 3 + [
+        ""
+    ]
 
 
 def test_a_drain_goes_on_after_a_restart_and_its_time_is_not_begun_anew() -> None:
@@ -170,7 +165,7 @@ def test_a_drain_goes_on_after_a_restart_and_its_time_is_not_begun_anew() -> Non
     stage.boot("a")
     stage.settle()
     submit(stage, "b", Count=3)
-    assert {node for node, _ in places(read(stage, "b"))} == {"b"}
+    assert {node for node, _ in places(read_job(stage, "b"))} == {"b"}
     drain = stage.members["a"].compute._drain
     assert drain is not None
     assert drain[1] - stage.now.monotonic_s < 10.1

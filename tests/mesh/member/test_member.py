@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import combinations, pairwise
 
 import pytest
 
 from mesh.gossip.events import PeerState, Send
 from mesh.gossip.messages import Blobs, Envelopes, decode_untrusted
+from mesh.gossip.telling import TELL_WAIT_S
 from mesh.member.commands import GetJob, JobReading, ListJobs, ListNodes, SubmitJob, Submitted
 from mesh.member.events import Changed, CommandReceived, Flushed, Persist
-from mesh.member.member import TELL_WAIT_S
 from scheduler.jobs import JobState
 from tests.mesh.member.stage import Stage, scripted_job
 
@@ -135,10 +136,13 @@ def test_a_job_that_ends_at_once_costs_two_flushes() -> None:
     assert len([one for _, one in stage.performed if isinstance(one, Persist)]) == before + 2
 
 
-def owner_elsewhere() -> Stage:
-    """`b` takes jobs and runs none: `a` runs them all."""
-    stage = Stage("a", "b", roles={"b": ("submit", "orchestrate")})
-    stage.connect("a", "b")
+def owner_elsewhere(*watchers: str) -> Stage:
+    """`b` takes jobs and runs none, nor do those who watch: `a` runs them all."""
+    takers = ("b", *watchers)
+    roles: dict[str, Sequence[str]] = dict.fromkeys(takers, ("submit", "orchestrate"))
+    stage = Stage("a", *takers, roles=roles)
+    for one, other in combinations(("a", *takers), 2):
+        stage.connect(one, other)
     stage.ask("b", SubmitJob(scripted_job()))
     stage.performed.clear()
     return stage
@@ -160,6 +164,15 @@ def test_that_an_attempt_was_accepted_is_told_in_a_moment_if_nothing_follows() -
     stage.advance(TELL_WAIT_S)
     (attempt,) = reading(stage, "b", "one").attempts
     assert attempt.observation.state.name == "RUNNING"
+
+
+def test_the_end_of_an_attempt_is_told_first_to_who_waits_for_it() -> None:
+    stage = owner_elsewhere("c")
+    stage.ask("b", SubmitJob(scripted_job(Name="one")))
+    assert reading(stage, "b", "one").state is JobState.COMPLETED
+    assert reading(stage, "c", "one").state is not JobState.COMPLETED
+    stage.advance(TELL_WAIT_S)
+    assert reading(stage, "c", "one").state is JobState.COMPLETED
 
 
 def test_a_spec_that_was_pushed_is_not_pushed_with_the_next_job_of_it() -> None:
@@ -209,3 +222,14 @@ def test_a_member_that_may_not_orchestrate_has_its_job_claimed_by_another(seed: 
     found = reading(stage, "a", f"job-{seed}")
     assert found.state is JobState.COMPLETED
     assert found.owner in (stage.id("b"), stage.id("c"))
+
+
+def test_counters_tell_what_was_sent_taken_and_refused() -> None:
+    stage = Stage("a", "b")
+    stage.connect("a", "b")
+    stage.ask("a", SubmitJob(scripted_job()))
+    stage.advance(1)
+    told = stage.members["b"].statistics()
+    assert told["gossip_messages_sent"] > 0
+    assert told["ledger_appended"] > 0
+    assert told.get("ledger_refused_signature", 0) == 0

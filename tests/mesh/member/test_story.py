@@ -79,6 +79,29 @@ def test_a_failure_is_told_with_its_message_and_the_next_attempt_says_after_what
     assert again.startswith("e-1 on a failed; a can ")
 
 
+def test_an_attempt_that_goes_on_out_of_reach_had_not_ended_when_it_was_replaced() -> None:
+    stage = Stage("a", "b")
+    stage.connect("a", "b")
+    stage.settle()
+    stage.hold_runs = True
+    submit(stage, "a", Count=2)
+    stage.advance(1.0)
+    (there,) = stage.running["b"]
+    (here,) = stage.running["a"]
+    stage.cut(["a"], ["b"])
+    stage.advance(30.0)
+    (replacement,) = stage.running["a"] - {here}
+    for at, attempt in (("b", there), ("a", replacement), ("a", here)):
+        stage.finish(at, attempt)
+    stage.heal()
+    stage.advance(30.0)
+    lines = told(stage, "a")
+    assert lines == told(stage, "b")
+    whys = [why for _, sentence, why in lines if "attempt 2" in sentence]
+    assert whys
+    assert all(" was out of reach; " in why for why in whys)
+
+
 def test_every_node_tells_the_same_story() -> None:
     stage = Stage("a", "b")
     stage.connect("a", "b")

@@ -9,7 +9,7 @@ import trio.testing
 from mesh.gossip.events import LinkId
 from mesh.member.commands import GetJob, JobReading, ListJobs, Problem
 from mesh.member.events import Answer, BlobKept, Changed, CommandReceived
-from mesh.node.doors import RESTARTING, BlobUnavailable, Doors, NodeStatus
+from mesh.node.doors import RESTARTING, BlobUnavailable, Doors, NodeStatus, disk_full
 from mesh.node.requests import LogQuestion
 from scheduler.ids import AttemptId, JobId, NodeId, blob_digest
 from scheduler.jobs import JobState
@@ -248,3 +248,21 @@ async def test_facts_here_there_and_nowhere(room: Room) -> None:
     assert await room.doors.read_facts(OTHER) is None, "it does not answer"
     room.requests.answer = {"there": 2}
     assert await room.doors.read_facts(OTHER) == {"there": 2}
+
+
+async def test_a_full_disk_is_what_everybody_is_told_until_there_is_a_member_again(
+    room: Room,
+) -> None:
+    full = disk_full("The disk that holds /x is full; free some space.")
+    assert full.status == 507
+    changes: list[Changed] = []
+    room.doors.listeners.append(changes.append)
+    room.doors.restarting(full)
+    for _ in range(2):
+        assert await room.doors.ask(GetJob(JOB)) == full
+    assert room.posted == [], "nobody reads it"
+    room.doors.restarted()
+    assert changes == [Changed(), Changed()]
+    with trio.move_on_after(0):
+        await room.doors.ask(GetJob(JOB))
+    assert len(room.posted) == 1

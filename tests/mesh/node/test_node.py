@@ -15,7 +15,7 @@ import trio
 
 from mesh.gossip.events import LinkClosed, PeerState
 from mesh.member.commands import GetJob, JobReading, ListNodes, NodeDetail, SubmitJob, Submitted
-from mesh.node import identity
+from mesh.node import identity, reopen
 from mesh.node import node as node_module
 from mesh.node.config import Address, ConfigError, NodeConfig
 from mesh.node.doors import RESTARTING, Doors
@@ -38,7 +38,7 @@ class Running:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "SCRYPT_N", 2)
-    monkeypatch.setattr(node_module, "REOPEN_S", 0.01)
+    monkeypatch.setattr(reopen, "REOPEN_S", 0.01)
 
 
 def config(folder: Path, name: str, *peers: str, **settings: Any) -> NodeConfig:

@@ -265,3 +265,21 @@ def test_no_reserve_is_made_where_there_is_no_room_for_it(tmp_path, monkeypatch)
     monkeypatch.setattr(store_module, "RESERVE_BYTES", 1 << 60)
     Store(tmp_path / "mesh.sqlite").close()
     assert not (tmp_path / store_module.RESERVE).exists()
+
+
+@pytest.mark.parametrize(("free", "full"), [(4096, True), (1 << 30, False)])
+def test_shared_memory_that_finds_no_room_is_a_full_disk(tmp_path, monkeypatch, free, full):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    path = tmp_path / "mesh.sqlite"
+    Store(path).close()
+
+    def fails(path: Path) -> sqlite3.Connection:
+        raise error
+
+    monkeypatch.setattr(store_module, "_open", fails)
+    monkeypatch.setattr(store_module, "free_bytes", lambda folder: free)
+    said = "is full; free some space" if full else "cannot be used: disk I/O error"
+    with pytest.raises(StoreError, match=said):
+        Store(path)
+    assert (tmp_path / store_module.RESERVE).exists() == (not full), "given up for the next try"

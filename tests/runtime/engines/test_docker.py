@@ -251,7 +251,16 @@ async def test_a_full_disk_ends_the_container(engine, subject, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Output, "write", full)
-    ended = await subject(shell("echo x; sleep 3600")).run("it")
+    jobs = subject(shell("echo x; sleep 3600"))
+    wanted = jobs.job("it")
+    ended = await jobs.run_job(wanted)
     assert ended.failure == "engine"
-    assert ended.message == "The container's files cannot be used: No space left on device."
+    assert ended.message == (
+        f"What the container printed could not be kept: the disk that holds {wanted.log.parent} on "
+        "this node is full. Free some space there or write less, and run the job again."
+    )
     assert await engine.survivors() == ()
+    # That it ended may not have been written down: a member that is built again is told so too.
+    assert await engine.adopt(wanted, lambda ran_s: None) == ended
+    await engine.release(wanted.attempt)
+    assert await engine.adopt(wanted, lambda ran_s: None) is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runtime.engines.docker_output import Demultiplexer, Output
 from runtime.logs import Logs
-from runtime.outputs import FRAME_HEADER, STDERR, STDOUT
+from runtime.outputs import FRAME_HEADER, NOTE, STDERR, STDOUT
 from scheduler.ids import AttemptId
 from tests.runtime.engines.docker_jobs import job
 
@@ -71,6 +71,7 @@ def test_a_second_reading_adds_what_is_new(tmp_path, again, limit_bytes):
     assert (output.stdout.size_bytes, output.stderr.size_bytes) == (8, 2)
     assert output.stdout.tail == b"abcdefgh"
     assert joined(log_parts(wanted), STDOUT) == b"abcdefgh"[:limit_bytes]
+    assert (joined(log_parts(wanted), NOTE) != b"") == (limit_bytes < 8), "a cut is said"
 
 
 @pytest.mark.parametrize(

@@ -9,30 +9,23 @@ from scheduler.attempts import AttemptView
 from scheduler.ids import AttemptId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, Observation
-from sim.clock import WALL_START_MS
 from sim.judges.accepted import Accepted
-from sim.judges.oracle import Oracle
-from sim.trust import issue
-from sim.watcher import Watchers, Wrong
-from sim.world import Ask, Machine, World, WorldSettings, script
+from sim.watcher import Wrong
+from sim.world import Ask
+from tests.sim.judges.judged import Judged
 
 
-class Rig:
+class Rig(Judged[Accepted]):
     """Two machines at rest after one job, and the judge that saw it."""
 
     def __init__(self) -> None:
-        self.oracle = Oracle(issue(name, not_before_ms=WALL_START_MS) for name in "ab")
-        self.judge = Accepted(self.oracle)
-        self.world = World(WorldSettings(1, ("a", "b")), Watchers(self.oracle, self.judge))
-        self.world.start()
-        self.world.advance(2.0)
-        self.world.wait(self.world.submit("a", script("one", duration_ms=10)), 5.0)
-        self.world.advance(5.0)
-        self.machine: Machine = self.world.machines["a"]
-        (self.attempt,) = self.machine.running.facts.view.attempts.values()
+        super().__init__(Accepted)
+        self.run_one()
+        self.a = self.machine("a")
+        (self.attempt,) = self.a.running.facts.view.attempts.values()
 
     def changed(self) -> None:
-        self.judge.changed(self.machine, (self.attempt.job,))
+        self.judge.changed(self.a, (self.attempt.job,))
 
 
 @pytest.fixture
@@ -58,11 +51,11 @@ def test_what_has_ended_does_not_go_back(rig: Rig, state: AttemptState) -> None:
 
 
 def test_what_has_ended_has_ended_after_a_restart(rig: Rig) -> None:
-    rig.judge.started(rig.machine)
+    rig.judge.started(rig.a)
     rig.changed()
     _now_is(rig.attempt, AttemptState.RUNNING)
     with pytest.raises(Wrong, match=r"I7: a started, and .* runs again"):
-        rig.judge.started(rig.machine)
+        rig.judge.started(rig.a)
 
 
 def test_another_result_than_the_first(rig: Rig) -> None:
@@ -79,7 +72,7 @@ def test_two_results_of_one_slot_in_one_answer(rig: Rig) -> None:
     assert isinstance(ask.answer, JobReading)
     twice = replace(ask.answer, attempts=ask.answer.attempts * 2)
     with pytest.raises(Wrong, match="I5: a answers with two accepted results"):
-        rig.judge.answered(rig.machine, Ask("a", GetJob("one"), 0.0, twice))
+        rig.judge.answered(rig.a, Ask("a", GetJob("one"), 0.0, twice))
 
 
 def test_an_attempt_begun_twice(rig: Rig) -> None:

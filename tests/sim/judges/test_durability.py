@@ -8,34 +8,27 @@ from mesh.gossip.events import LinkId, Send
 from mesh.gossip.messages import Blobs, Envelopes, Head, Heads, Message, encode
 from mesh.member.commands import JobReading, JobsPage, ListJobs, Reply, StopTaken, Submitted
 from scheduler.ids import JobId
-from sim.clock import WALL_START_MS
 from sim.judges.durability import Durability
-from sim.judges.oracle import Oracle
-from sim.trust import issue
-from sim.watcher import Watchers, Wrong
-from sim.world import Ask, Machine, World, WorldSettings, script
+from sim.watcher import Wrong
+from sim.world import Ask
+from tests.sim.judges.judged import Judged
 
 JOB = JobId("j-00000000-0000-0000-0000-000000000000")
 
 
-class Rig:
+class Rig(Judged[Durability]):
     """Two machines at rest after one job, and the judge that saw it."""
 
     def __init__(self) -> None:
-        self.oracle = Oracle(issue(name, not_before_ms=WALL_START_MS) for name in "ab")
-        self.judge = Durability(self.oracle)
-        self.world = World(WorldSettings(1, ("a", "b")), Watchers(self.oracle, self.judge))
-        self.world.start()
-        self.world.advance(2.0)
-        self.world.wait(self.world.submit("a", script("one", duration_ms=10)), 5.0)
-        self.world.advance(5.0)
-        self.machine: Machine = self.world.machines["a"]
+        super().__init__(Durability)
+        self.run_one()
+        self.a = self.machine("a")
 
     def send(self, message: Message) -> None:
-        self.judge.sent(self.machine, Send(LinkId(1), encode(message)))
+        self.judge.sent(self.a, Send(LinkId(1), encode(message)))
 
     def answer(self, reply: Reply) -> None:
-        self.judge.answered(self.machine, Ask("a", ListJobs(), 0.0, reply))
+        self.judge.answered(self.a, Ask("a", ListJobs(), 0.0, reply))
 
     def reading(self) -> JobReading:
         ask = self.world.read("a", "one")
@@ -44,7 +37,7 @@ class Rig:
         return ask.answer
 
     def head(self) -> Head:
-        (author, epoch), (seq, head) = next(iter(self.machine.running.ledger.context().items()))
+        (author, epoch), (seq, head) = next(iter(self.a.running.ledger.context().items()))
         return Head(author, epoch, seq, head)
 
 
@@ -56,7 +49,7 @@ def rig() -> Rig:
 def test_what_is_on_the_disk_may_be_told(rig: Rig) -> None:
     head = rig.head()
     rig.send(Heads((head,)))
-    window = rig.machine.running.ledger.window(head.author, head.epoch, 1)
+    window = rig.a.running.ledger.window(head.author, head.epoch, 1)
     rig.send(Envelopes(tuple(window), True))
     rig.answer(rig.reading())
     rig.judge.at_rest(rig.world)
@@ -72,8 +65,8 @@ def test_a_head_beyond_the_disk(rig: Rig) -> None:
 
 def test_an_envelope_that_is_not_on_the_disk(rig: Rig) -> None:
     head = rig.head()
-    rig.oracle.on(rig.machine).ends.clear()
-    window = rig.machine.running.ledger.window(head.author, head.epoch, 1)
+    rig.oracle.on(rig.a).ends.clear()
+    window = rig.a.running.ledger.window(head.author, head.epoch, 1)
     with pytest.raises(Wrong, match="I3: a sends an envelope"):
         rig.send(Envelopes(tuple(window), False))
 
@@ -97,11 +90,11 @@ def test_a_reading_of_more_than_the_disk_holds(rig: Rig) -> None:
 
 
 def test_a_start_without_what_the_disk_holds(rig: Rig) -> None:
-    rig.judge.started(rig.machine)
-    seqs = rig.oracle.on(rig.machine).seqs
+    rig.judge.started(rig.a)
+    seqs = rig.oracle.on(rig.a).seqs
     seqs[next(iter(seqs))] += 1
     with pytest.raises(Wrong, match="I4: a started with"):
-        rig.judge.started(rig.machine)
+        rig.judge.started(rig.a)
 
 
 def test_what_was_acknowledged_and_is_gone(rig: Rig) -> None:

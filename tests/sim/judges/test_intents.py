@@ -9,29 +9,20 @@ from scheduler.ids import AttemptId, Dot, NodeId
 from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState
 from scheduler.records import Kind, Record
-from sim.clock import WALL_START_MS
 from sim.judges.intents import DRAINED_S, Intents
-from sim.judges.oracle import Oracle
-from sim.trust import issue
-from sim.watcher import Watchers, Wrong
-from sim.world import Ask, Machine, World, WorldSettings, script
+from sim.watcher import Wrong
+from sim.world import Ask, script
+from tests.sim.judges.judged import Judged
 
 CORDONED, DRAINED = "cordoned", "draining"
 
 
-class Rig:
+class Rig(Judged[Intents]):
     """Two machines that have met, and the judge; then words put in their mouths."""
 
     def __init__(self) -> None:
-        self.oracle = Oracle(issue(name, not_before_ms=WALL_START_MS) for name in "ab")
-        self.judge = Intents(self.oracle)
-        self.world = World(WorldSettings(1, ("a", "b")), Watchers(self.oracle, self.judge))
-        self.world.start()
-        self.world.advance(2.0)
+        super().__init__(Intents)
         self._seq = 900
-
-    def machine(self, name: str) -> Machine:
-        return self.world.machines[name]
 
     def node(self, name: str) -> NodeId:
         return self.machine(name).node

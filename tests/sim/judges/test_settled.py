@@ -2,23 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from sim.clock import WALL_START_MS
-from sim.judges.oracle import Oracle
 from sim.judges.settled import Settled
-from sim.trust import issue
-from sim.watcher import Watchers, Wrong
-from sim.world import World, WorldSettings, script
+from sim.watcher import Wrong
+from tests.sim.judges.judged import Judged
 
 
-class Rig:
+class Rig(Judged[Settled]):
     def __init__(self) -> None:
-        self.oracle = Oracle(issue(name, not_before_ms=WALL_START_MS) for name in "ab")
-        self.judge = Settled(self.oracle)
-        self.world = World(WorldSettings(1, ("a", "b")), Watchers(self.oracle, self.judge))
-        self.world.start()
-        self.world.advance(2.0)
-        self.world.wait(self.world.submit("a", script("one", duration_ms=10)), 5.0)
-        self.world.advance(10.0)
+        super().__init__(Settled)
+        self.run_one(rest_s=10.0)
 
 
 def test_what_every_disk_holds_is_settled_and_stays() -> None:

@@ -32,7 +32,7 @@ class Node:
         return run_command(arguments)
 
 
-class _Server:
+class Server:
     """One server for a file of tests; each test puts doors of its own behind it."""
 
     doors: FakeDoors
@@ -59,8 +59,8 @@ class _Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Server]:
-    server = _Server()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server()
     server.doors = FakeDoors(tmp_path_factory.mktemp("api"))
     thread = threading.Thread(target=trio.run, args=(server.run,), daemon=True)
     thread.start()
@@ -70,11 +70,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Server]:
     thread.join(10)
 
 
+def at_node(
+    server: Server, doors: FakeDoors, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Node:
+    """Commands ask these doors, and are given in this folder."""
+    server.doors = doors
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("BACALHAU_API_PORT", str(server.port))
+    return Node(doors, server.port, server.token)
+
+
 @pytest.fixture
-def node(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+def node(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     folder = tmp_path / "node"
     folder.mkdir()
-    server.doors = FakeDoors(folder)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BACALHAU_API_PORT", str(server.port))
-    return Node(server.doors, server.port, server.token)
+    return at_node(server, FakeDoors(folder), tmp_path, monkeypatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mesh.edge.cli.app import run_command
+from tests.mesh.edge.feed_server import FeedServer, fixture_frames
 
 ROOT = Path(__file__).parents[4]
 HEAVY = ("httpx", "trio", "h11", "starlette", "pycrdt", "pydantic", "websockets", "rich")
@@ -46,6 +48,28 @@ def test_exit_codes(tmp_path: Path, arguments: list[str], code: int, told: str) 
     assert done.returncode == code, done.stderr
     assert told in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_marks_that_an_alphabet_lacks_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr("sys.stdout", out)
+    with FeedServer(fixture_frames("calm")) as server:
+        assert run_command(["top", "--once", "--api-port", str(server.port)]) == 0
+    assert b"? running" in out.buffer.getvalue()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_has_no_room_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mesh", "completion", "bash"],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=30, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == (
+        "Error: the output cannot be written: No space left on device"
+    )
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_a_listing_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -120,5 +120,5 @@ def test_nothing_that_a_terminal_obeys_is_printed(
     monkeypatch.setattr(events, "connect", lambda _: Script([Frame("a-1", "snapshot", rows(1))]))
     assert run_command(["events", "-f"]) == 0
     told = capsys.readouterr()
-    assert told.out == "00:00:00   It \\x1b[31mis\\n so.\n"
+    assert told.out == "1970-01-01 00:00:00   It \\x1b[31mis\\n so.\n"
     assert told.err == "the connection broke; it is asked again.\n"

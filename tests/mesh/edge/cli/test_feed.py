@@ -72,6 +72,15 @@ def test_the_second_where_the_first_is_not_there() -> None:
         heard.feed.stop()
 
 
+def test_a_node_that_says_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesh.edge.cli.feed.QUIET_S", 0.05)
+    with FeedServer([]) as server:
+        heard = Heard(here(server))
+        heard.until(Lost)
+        heard.until(Opened, 2)
+        heard.feed.stop()
+
+
 def test_something_that_is_no_feed() -> None:
     with FeedServer([]) as server:
         server.frames = [b"data: {not json\n\n"]

@@ -12,7 +12,7 @@ from scheduler.ids import AttemptId, Digest
 from scheduler.jobs import AttemptState
 from storage.digest import Entry, EntryKind, Manifest, encode_manifest
 from tests.mesh.edge.cli.conftest import Node
-from tests.mesh.edge.fake_doors import attempt_reading, finished, job_reading
+from tests.mesh.edge.readings import attempt_reading, finished, job_reading
 
 pytestmark = pytest.mark.real("loopback")
 JOB = job_reading(name="named")

@@ -5,7 +5,7 @@ import pytest
 from mesh.edge.cli.errors import CommandFailed, Exit
 from mesh.edge.cli.loglines import parse_since
 from tests.mesh.edge.cli.conftest import Node
-from tests.mesh.edge.fake_doors import finished, job_reading
+from tests.mesh.edge.readings import finished, job_reading
 
 NOW_S = 1_800_000_000.5
 

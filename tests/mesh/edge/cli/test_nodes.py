@@ -10,7 +10,7 @@ import pytest
 from mesh.member.commands import DescribeNode
 from mesh.member.events import Changed
 from tests.mesh.edge.cli.conftest import Node
-from tests.mesh.edge.fake_doors import THERE, attempt_reading, job_reading
+from tests.mesh.edge.readings import THERE, attempt_reading, job_reading
 
 pytestmark = pytest.mark.real("loopback")
 

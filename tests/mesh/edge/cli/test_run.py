@@ -9,7 +9,7 @@ import pytest
 
 from scheduler.jobs import AttemptState, JobState
 from tests.mesh.edge.cli.conftest import Node
-from tests.mesh.edge.fake_doors import JOB, finished
+from tests.mesh.edge.readings import JOB, finished
 
 pytestmark = pytest.mark.real("loopback")
 FAILED: dict[str, Any] = {

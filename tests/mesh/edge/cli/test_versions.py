@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mesh.edge.cli.conftest import Node, _Server
+from tests.mesh.edge.cli.conftest import Node, Server, at_node
 from tests.mesh.edge.member_doors import MemberDoors
 
 JOB = """\
@@ -18,16 +18,13 @@ Tasks:
 
 
 @pytest.fixture
-def real_node(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+def real_node(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     """A real member behind the API, and files of one job in two forms."""
     folder = tmp_path / "node"
     folder.mkdir()
-    server.doors = MemberDoors(folder)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BACALHAU_API_PORT", str(server.port))
     for number in (1, 2):
         (tmp_path / f"{number}.yaml").write_text(JOB.format(priority=number))
-    return Node(server.doors, server.port, server.token)
+    return at_node(server, MemberDoors(folder), tmp_path, monkeypatch)
 
 
 def test_a_name_again_is_the_next_version(

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.mesh.edge.captures import captured, unexplained
-from tests.mesh.edge.fake_doors import HERE
+from tests.mesh.edge.readings import HERE
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from mesh.edge.http.app import foreign_origin, foreign_problem, host_name
-from tests.mesh.edge.fake_doors import FakeDoors, job_reading
+from tests.mesh.edge.fake_doors import FakeDoors
+from tests.mesh.edge.readings import job_reading
 
 JOBS = "/api/v1/orchestrator/jobs"
 
@@ -78,3 +79,17 @@ async def test_a_request_id_is_kept_unless_it_is_nonsense(client: httpx.AsyncCli
     assert kept.headers["X-Request-Id"] == "abc"
     replaced = await client.get(JOBS, headers={"X-Request-Id": "x" * 500})
     assert replaced.headers["X-Request-Id"] != "x" * 500
+
+
+async def test_a_full_disk_is_named_and_no_error_of_ours(
+    client: httpx.AsyncClient, doors: FakeDoors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_room(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(doors, "keep_blob", no_room)
+    answer = await client.put(f"/api/v1/mesh/blobs/{'0' * 64}", content=b"x")
+    assert (answer.status_code, answer.json()["Message"]) == (
+        507,
+        f"The disk that holds {doors.status.data_dir} on this node is full; free some space.",
+    )

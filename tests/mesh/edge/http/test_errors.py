@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.mesh.edge.fake_doors import JOB, FakeDoors, finished, job_reading
+from tests.mesh.edge.fake_doors import FakeDoors
+from tests.mesh.edge.readings import JOB, finished, job_reading
 
 JOBS = "/api/v1/orchestrator/jobs"
 NODES = "/api/v1/orchestrator/nodes"

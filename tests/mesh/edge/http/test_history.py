@@ -13,16 +13,9 @@ from mesh.edge.http.errors import Refused
 from mesh.edge.http.history import Cursor, _read_token_untrusted, _write_token
 from mesh.member.commands import HistoryItem
 from scheduler.ids import Dot
-from tests.mesh.edge.fake_doors import (
-    HERE,
-    JOB,
-    START_MS,
-    THERE,
-    FakeDoors,
-    finished,
-    job_reading,
-)
+from tests.mesh.edge.fake_doors import FakeDoors
 from tests.mesh.edge.member_doors import MemberDoors
+from tests.mesh.edge.readings import HERE, JOB, START_MS, THERE, finished, job_reading
 
 JOBS = "/api/v1/orchestrator/jobs"
 

@@ -9,8 +9,9 @@ import trio
 from mesh.member.commands import RerunJob
 from scheduler.ids import JobId
 from scheduler.jobs import JobState
-from tests.mesh.edge.fake_doors import JOB, FakeDoors, attempt_reading, finished, job_reading
+from tests.mesh.edge.fake_doors import FakeDoors
 from tests.mesh.edge.member_doors import MemberDoors
+from tests.mesh.edge.readings import JOB, attempt_reading, finished, job_reading
 
 JOBS = "/api/v1/orchestrator/jobs"
 

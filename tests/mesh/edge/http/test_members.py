@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from mesh.member.commands import SetIntent
-from tests.mesh.edge.fake_doors import HERE, THERE, FakeDoors, attempt_reading, job_reading
+from tests.mesh.edge.fake_doors import FakeDoors
+from tests.mesh.edge.readings import HERE, THERE, attempt_reading, job_reading
 
 MESH = "/api/v1/mesh"
 

@@ -10,13 +10,8 @@ from mesh.member.commands import JobReading
 from scheduler.ids import Digest
 from scheduler.jobs import AttemptState, Observation
 from storage.digest import Entry, EntryKind, Manifest, encode_manifest
-from tests.mesh.edge.fake_doors import (
-    THERE,
-    FakeDoors,
-    attempt_reading,
-    finished,
-    job_reading,
-)
+from tests.mesh.edge.fake_doors import FakeDoors
+from tests.mesh.edge.readings import THERE, attempt_reading, finished, job_reading
 
 MESH = "/api/v1/mesh"
 

@@ -5,7 +5,8 @@ import pytest
 
 from mesh.gossip.events import PeerState
 from scheduler.jobs import Resources
-from tests.mesh.edge.fake_doors import HERE, THERE, FakeDoors, node_detail
+from tests.mesh.edge.fake_doors import FakeDoors
+from tests.mesh.edge.readings import HERE, THERE, node_detail
 
 NODES = "/api/v1/orchestrator/nodes"
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import httpx
 
-from tests.mesh.edge.fake_doors import FakeDoors, job_reading
+from tests.mesh.edge.fake_doors import FakeDoors
+from tests.mesh.edge.readings import job_reading
 
 
 async def test_the_story_of_a_job(client: httpx.AsyncClient, doors: FakeDoors) -> None:

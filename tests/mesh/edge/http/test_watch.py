@@ -48,6 +48,11 @@ class Reader:
             self.events.append(event)
             self.picture.apply(event, data)
 
+    async def whole(self) -> None:
+        """Until the first picture is complete."""
+        while not self.picture.complete:
+            await self.take()
+
     async def until(self, jobs: int) -> None:
         """Until so many jobs are completed in the picture."""
         while sum(one["State"] == "Completed" for one in self.picture.jobs.values()) < jobs:
@@ -73,8 +78,7 @@ async def submit(doors: MemberDoors, **fields: Any) -> None:
 async def test_a_snapshot_and_then_what_changes(doors: MemberDoors, autojump_clock: object) -> None:
     await submit(doors, Name="one")
     async with reading(feed_of(doors)) as reader:
-        while not reader.picture.complete:
-            await reader.take()
+        await reader.whole()
         assert [one["Name"] for one in reader.picture.jobs.values()] == ["one"]
         assert [one["Name"] for one in reader.picture.nodes.values()] == ["a"]
         assert set(reader.events) == {"snapshot"}
@@ -92,8 +96,7 @@ async def test_a_reader_goes_on_from_its_last_id(
 ) -> None:
     feed = feed_of(doors)
     async with reading(feed) as reader:
-        while not reader.picture.complete:
-            await reader.take()
+        await reader.whole()
     await submit(doors, Name="one")
     position = read_position_untrusted(reader.last_id)
     async with aclosing(feed.read(position, ALL, 0)) as chunks:
@@ -108,8 +111,7 @@ async def test_a_reader_that_is_too_slow_gets_a_snapshot(
 ) -> None:
     feed = feed_of(doors)
     async with reading(feed) as slow, reading(feed) as quick:
-        while not slow.picture.complete:
-            await slow.take()
+        await slow.whole()
         assert feed._ring is not None
         for _ in range(KEPT_ENTRIES):
             feed._ring.add(frame_of_nothing())
@@ -131,8 +133,7 @@ async def test_when_the_reader_that_gathers_goes_another_does(
 ) -> None:
     feed = feed_of(doors)
     async with reading(feed) as stays:
-        while not stays.picture.complete:
-            await stays.take()
+        await stays.whole()
         gone = trio.CancelScope()
 
         async def leaves() -> None:
@@ -166,8 +167,7 @@ async def test_a_node_that_starts_again_has_ids_of_another_boot(
 ) -> None:
     feed = feed_of(doors)
     async with reading(feed) as reader:
-        while not reader.picture.complete:
-            await reader.take()
+        await reader.whole()
         before = reader.last_id
         doors.stage.kill("a")
         doors.stage.boot("a")
@@ -198,8 +198,7 @@ async def test_topics_and_the_newest_jobs(doors: MemberDoors, autojump_clock: ob
         await submit(doors, Name=name)
     feed = feed_of(doors)
     async with reading(feed, topics=frozenset({"jobs"}), jobs_max=2) as reader:
-        while not reader.picture.complete:
-            await reader.take()
+        await reader.whole()
         assert [one["Name"] for one in reader.picture.jobs.values()] == ["three", "two"]
         assert not reader.picture.nodes
         assert reader.picture.mesh is not None
@@ -255,8 +254,7 @@ async def test_a_snapshot_that_was_read_a_moment_ago_is_brought_up_to_date(
             await first.until(1)
         await submit(doors, Name="two")
         async with reading(feed) as second:
-            while not second.picture.complete:
-                await second.take()
+            await second.whole()
             assert set(second.events) == {"snapshot"}
             names = [one["Name"] for one in second.picture.jobs.values()]
             assert sorted(names) == ["one", "two"]

@@ -14,13 +14,21 @@ import trio
 
 from mesh.edge.feed import TOPICS
 from mesh.edge.http.app import make_app
-from mesh.edge.http.watch_job import FEW_PARTS, GATHER_S, read_job_feed
+from mesh.edge.http.watch_job import FEW_PARTS, GATHER_S, LOOK_S, read_job_feed
 from mesh.member.commands import SubmitJob, Submitted
 from mesh.member.events import Changed
 from scheduler.ids import JobId
-from scheduler.jobs import JobState, Refusal, Verdict, Waiting
-from tests.mesh.edge.fake_doors import HERE, FakeDoors, attempt_reading, finished, job_reading
+from scheduler.jobs import (
+    AttemptState,
+    JobState,
+    Observation,
+    Refusal,
+    Verdict,
+    Waiting,
+)
+from tests.mesh.edge.fake_doors import FakeDoors
 from tests.mesh.edge.member_doors import MemberDoors
+from tests.mesh.edge.readings import HERE, attempt_reading, finished, job_reading
 from tests.mesh.edge.test_feed import frames_in
 from tests.mesh.member.stage import scripted_job
 
@@ -155,3 +163,31 @@ async def test_a_name_will_do_and_the_topics_choose(doors: FakeDoors) -> None:
         assert "Jobs" in first
         [(_, _, second)] = frames_in(await anext(feed))
         assert "Executions" not in second
+
+
+async def test_what_is_being_prepared_is_looked_at_as_long_as_it_is(
+    doors: FakeDoors, autojump_clock: object
+) -> None:
+    pulls = Observation(AttemptState.PREPARING, message="It pulls.")
+    attempt = attempt_reading(JOB.id, observation=pulls)
+    job = dataclasses.replace(JOB, attempts=(attempt,), state=JobState.RUNNING)
+    doors.change(job)
+    doors.logs = [([(3, b"[bacalhau-mesh: one]\n")], 1, False)]
+    async with feed_of(doors, job.id) as feed:
+        await told(feed)
+        _, data = await told(feed)
+        assert data["Executions"][0]["Message"] == "One."
+        assert await anext(feed) == b": still here\n\n", "what was told is not told again"
+        doors.logs.append(([(3, b"[bacalhau-mesh: two]\n")], 2, False))
+        begun_s = trio.current_time()
+        event, data = await told(feed)
+        assert trio.current_time() - begun_s <= LOOK_S + 0.1
+        assert (event, list(data)) == ("changes", ["Executions"])
+        assert data["Executions"][0]["Message"] == "Two."
+        runs = dataclasses.replace(attempt, observation=Observation(AttemptState.RUNNING))
+        doors.change(dataclasses.replace(job, attempts=(runs,)))
+        _, data = await told(feed)
+        assert data["Executions"][0]["State"] == "Running"
+        asked = len(doors.log_questions)
+        assert await anext(feed) == b": still here\n\n"
+        assert len(doors.log_questions) == asked, "nobody is asked any more"

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
-from starlette.types import ASGIApp, Message, Receive, Send
+import trio.testing
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh.edge.http.connection import Connection
 from mesh.edge.http.wire import Wire
@@ -81,3 +82,26 @@ async def read_body(receive: Receive) -> tuple[bytes, Message]:
         body += message["body"]
         if not message["more_body"]:
             return body, message
+
+
+GET = b"GET /a%2Fb?c=d HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what it was sent, else with the address it was asked at."""
+    body, _ = await read_body(receive)
+    await respond(send, body or scope["raw_path"] + b"?" + scope["query_string"])
+
+
+async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers without reading."""
+    await respond(send, b"no", 413)
+
+
+def post(body: bytes, *headers: bytes) -> bytes:
+    lines = b"".join(one + b"\r\n" for one in headers)
+    return b"POST / HTTP/1.1\r\n" + HOST + lines + b"\r\n" + body
+
+
+def sized(body: bytes) -> bytes:
+    return post(body, b"Content-Length: %d" % len(body))

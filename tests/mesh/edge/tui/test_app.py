@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from textual import events
 
 from mesh.edge.cli.connect import Endpoint
 from mesh.edge.palette import MONOCHROME
@@ -23,10 +24,17 @@ def job_rows(server: FeedServer) -> dict[str, Any]:
     return {row["Name"]: row for frame in frames for row in frame["data"].get("Jobs", ())}
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 50), (40, 10)])
-def test_four_tables(calm: FeedServer, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "states"),
+    [
+        ((80, 24), "▶ 4 running … 2 queued"),
+        ((200, 50), "▶ 4 running … 2 queued"),
+        ((40, 10), "▶ 4 … 2 ✗ 1 ■ 1 ✓ 4 · 1 provisional"),
+    ],
+)
+def test_four_tables(calm: FeedServer, size: tuple[int, int], states: str) -> None:
     async def look(screen: Screen) -> None:
-        await screen.shows("vibration", "STATE▲", "4 running")
+        await screen.shows("vibration", "STATE▲", states)
         await screen.press("1")
         await screen.shows("engine-room", "NAME▲")
         await screen.press("3")
@@ -77,7 +85,7 @@ def test_filter(calm: FeedServer) -> None:
         await screen.press("escape")
         await screen.shows("fuel-report", without="only:")
         await screen.press("slash", *"qq")
-        await screen.shows("filter:  qq", without="vibration-fft")
+        await screen.shows("filter:  qq", "Nothing here has all of these", without="vibration-fft")
         await screen.press("escape")
         await screen.shows("fuel-report", without="filter:")
 
@@ -306,6 +314,35 @@ def test_another_node_when_the_first_is_gone() -> None:
             assert screen.app.endpoint == other
 
         on_screen(first, look, more=(other,))
+
+
+def test_escape_and_a_letter_that_come_as_one(calm: FeedServer) -> None:
+    async def look(screen: Screen) -> None:
+        await screen.press("enter")
+        await screen.shows("STORY")
+        screen.app.post_message(events.Key("alt+s", "s"))
+        await screen.shows("JOB▲", without="STORY")
+        screen.app.post_message(events.Key("alt+up", None))
+        await screen.press("1")
+        await screen.shows("NAME▲")
+
+    on_screen(calm, look)
+
+
+def test_banners_leave_room_on_a_small_screen() -> None:
+    with FeedServer(fixture_frames("split")) as server:
+
+        async def look(screen: Screen) -> None:
+            text = await screen.shows(" SPLIT ", "STATE▲")
+            assert "our side" in text
+            assert "vibration-f" in text
+            await screen.pilot.resize_terminal(40, 10)
+            text = await screen.shows(" SPLIT       galley and lab cannot be …", "vibration-f")
+            assert "✗" in text
+            table = screen.app._main.table()
+            assert len(table.lines) >= 3
+
+        on_screen(server, look, size=(40, 20))
 
 
 def test_resize(calm: FeedServer) -> None:
