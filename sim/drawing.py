@@ -47,8 +47,11 @@ JUMPS_MS = (-3_600_000, -30_000, -2_000, 2_000, 30_000, 3_600_000)
 TINY_HELD_RECORDS = 2
 DRAINED_WITHIN_S = (0, 2, 10)
 """Less than the longest jobs take, so that some of them are moved."""
-OPENED_SHARE, OPENED_AFTER_S = 0.6, (0.0, 0.05, 3.0, 20.0)
-"""At once at another machine, so that two words of one number meet; or when both have heard."""
+OPENED_SHARE, OPENED_AFTER_S = 0.6, (0.05, 3.0, 20.0)
+"""Where the first word has come just now, or long ago."""
+OTHER_WORD_SHARE = 0.25
+"""Of cordons and drains, those where somebody says the other one at the same moment, so that two
+words of one number meet."""
 EVERYBODY_SHARE = 0.15
 """Of cordons and drains, those of every machine: all work waits, and says for what."""
 FOR_GOOD_CHANCE = 0.5
@@ -255,6 +258,9 @@ def _draw_intents(
             at_s = random.uniform(0.05, 0.8) * safety_s
             deadline_s = random.choice(DRAINED_WITHIN_S) if intent == DRAINING else 0
             yield Intend(at_s, random.choice(names), node, intent, deadline_s)
+            if random.random() < OTHER_WORD_SHARE:
+                other = DRAINING if intent == CORDONED else CORDONED
+                yield Intend(at_s, random.choice(names), node, other, 0)
             if random.random() < OPENED_SHARE:
                 later_s = random.choice(OPENED_AFTER_S)
                 yield Intend(at_s + later_s, random.choice(names), node, "")
