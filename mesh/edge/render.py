@@ -20,6 +20,9 @@ Document = Mapping[str, Any]
 SHORT_ID_CHARS = 10
 """`j-` and 8 hexadecimal digits, as Bacalhau shortens them."""
 MIN_LAST_COLUMN = 12
+MIN_CUT_COLUMN = 16
+LABEL_COLUMNS = 12
+"""What a value is called stands before it in so many columns."""
 EXECUTION_WORDS = {
     1: "assigned",
     4: "refused",
@@ -70,6 +73,8 @@ class Table:
     rows: Sequence[tuple[str, ...]]
     spared: tuple[str, ...] = ()
     """Columns that are left out, the first ones first, where the width is not enough."""
+    cut: str = ""
+    """A column of names that gives way before others are left out, and again with the last one."""
 
     def text(self, width: int) -> str:
         """For people, in so many columns."""
@@ -79,19 +84,28 @@ class Table:
                 break
             shown.remove(self.headers.index(name))
         headers = [self.headers[at] for at in shown]
-        return table(headers, [[row[at] for at in shown] for row in self.rows], width)
+        return table(headers, [[row[at] for at in shown] for row in self.rows], width, cut=self.cut)
 
 
 def _least_width(one: Table, shown: Sequence[int]) -> int:
-    """With the last column as narrow as it may be."""
+    """With the columns that give way as narrow as they may be."""
+    least = {one.headers[shown[-1]]: MIN_LAST_COLUMN, one.cut: MIN_CUT_COLUMN}
     widths = [max(text_width(plain(row[at])) for row in (one.headers, *one.rows)) for at in shown]
-    return sum(widths[:-1]) + min(widths[-1], MIN_LAST_COLUMN) + 2 * (len(widths) - 1)
+    named = zip(widths, (one.headers[at] for at in shown), strict=True)
+    return sum(min(wide, least.get(name, wide)) for wide, name in named) + 2 * (len(widths) - 1)
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """Columns as wide as their content; the last one gives way where the width is not enough."""
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, cut: str = ""
+) -> str:
+    """Columns as wide as their content; the last one gives way where the width is not enough, and
+    the one to `cut` has as much as that then."""
     cells = [list(headers), *([plain(cell) for cell in row] for row in rows)]
     widths = [max(text_width(row[at]) for row in cells) for at in range(len(headers))]
+    if cut in headers:
+        at = headers.index(cut)
+        room = width - sum(widths[:-1]) + widths[at] - 2 * (len(widths) - 1)
+        widths[at] = min(widths[at], max(room // 2, room - widths[-1], MIN_CUT_COLUMN))
     room = width - sum(widths[:-1]) - 2 * (len(widths) - 1)
     widths[-1] = max(min(widths[-1], room), MIN_LAST_COLUMN)
     lines = []
@@ -142,7 +156,8 @@ def job_table(jobs: Sequence[Document], now_ms: int | None = None) -> Table:
         )
         for job in jobs
     ]
-    return Table(("CREATED", "ID", "NAME", "JOB", "TYPE", "STATE", "COMMENT"), rows)
+    headers = ("CREATED", "ID", "NAME", "JOB", "TYPE", "STATE", "COMMENT")
+    return Table(headers, rows, spared=() if now_ms is None else ("JOB",), cut="NAME")
 
 
 def _when(nanoseconds: int, now_ms: int | None) -> str:
@@ -248,6 +263,17 @@ def capacity_text(node: Document, name: str) -> str:
     return f"{free if node['Mesh']['State'] in HEARD_STATES else '?'} / {full}"
 
 
+def fold(line: str, width: int, indent: int) -> list[str]:
+    """A line in lines of a width, broken between words; all but the first are indented."""
+    # Loaded when there is something to break: half of what a command takes to begin is imports.
+    import textwrap
+
+    return textwrap.wrap(
+        line, max(width, 2 * indent), subsequent_indent=" " * indent,
+        break_long_words=False, break_on_hyphens=False,
+    ) or [""]  # fmt: skip
+
+
 # --- one job --------------------------------------------------------------------------------------
 
 
@@ -278,7 +304,8 @@ def describe(answer: Document, width: int, now_ms: int | None = None) -> str:
         f"State       {plain(job['State']['StateType'])}{_settled(answer)}",
     ]
     if message := job["State"].get("Message"):
-        lines += [f"Message     {plain(line)}" for line in message.splitlines()]
+        for line in message.splitlines():
+            lines += fold(f"Message     {plain(line)}", width, LABEL_COLUMNS)
     lines += [
         f"Count       {job['Count']}",
         f"Created     {show_time(job['CreateTime'])}",
@@ -330,7 +357,7 @@ def which_part(index: int, attempt: int, parts: int) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def explain_text(explanation: Document) -> str:
+def explain_text(explanation: Document, width: int) -> str:
     """Why a job runs where it runs, or why it waits."""
     state = explanation["State"]
     lines = [f"{short_id(explanation['JobID'])} is {plain(state['StateType'])}."]
@@ -354,7 +381,9 @@ def explain_text(explanation: Document) -> str:
         lines += ["", "If a part of it had to be placed now:"]
         nodes = sorted(explanation["Nodes"], key=lambda one: (-one["Score"], one["NodeName"]))
         lines += [f"    {plain(one['Sentence'])}" for one in nodes]
-    return "\n".join(lines)
+    return "\n".join(
+        one for line in lines for one in fold(line, width, len(line) - len(line.lstrip()) + 2)
+    )
 
 
 def show_seconds(elapsed_ms: int) -> str:

@@ -124,7 +124,7 @@ def head_line(layout: Layout, sorted_by: str = "", *, reverse: bool = False) -> 
     spans: Line = []
     for column, width in layout:
         title = column.title
-        if title == sorted_by:
+        if title and title == sorted_by:
             title += MARK_DOWN if reverse else MARK_UP
         spans.append((_fitted(title, width, right=column.right), "head"))
         spans.append((" " * GAP, "head"))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mesh.edge.render import Document, capacity_text, plain, short_id, size_text, table
+from mesh.edge.render import (
+    LABEL_COLUMNS,
+    Document,
+    capacity_text,
+    fold,
+    plain,
+    short_id,
+    size_text,
+    table,
+)
 
 NOT_TAKEN: Mapping[str, str] = {
     "ledger_refused_malformed": "malformed",
@@ -39,6 +48,7 @@ def describe_node(answer: Document, width: int) -> str:
         f"Sends       {_traffic(answer['Counters'])}",
         *_not_taken(answer["Counters"] or {}),
     ]
+    lines = [one for line in lines for one in fold(line, width, LABEL_COLUMNS)]
     lines += _node_data(mesh, width)
     if answer["Running"]:
         rows = [

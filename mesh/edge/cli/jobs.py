@@ -96,7 +96,7 @@ def job_explain(
 ) -> None:
     """Say why a job runs where it runs, or why it waits."""
     answer = connect(ctx).get(mesh_job_path(job_id, "explain"), parameters(namespace=namespace))
-    show(answer, output, lambda _: render.explain_text(answer))
+    show(answer, output, lambda width: render.explain_text(answer, width))
 
 
 @job.command("story", cls=ClientCommand)

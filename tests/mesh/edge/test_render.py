@@ -58,6 +58,26 @@ def test_wide_letters_take_two_columns() -> None:
     assert lines == ["A     B", "漢字  x", "ab    y"]
 
 
+@pytest.mark.parametrize("width", [60, 50, 44, 36, 34])
+def test_a_long_name_gives_way_before_the_screen_is_broken(width: int) -> None:
+    rows = [("a1", "ab-cd-ef-gh-ij-kl-mn-op-qr-st", "x", "it waits for one that is busy")]
+    shown = render.Table(("A", "NAME", "TYPE", "WHY"), rows, spared=("TYPE",), cut="NAME")
+    text = shown.text(width).splitlines()
+    assert max(map(len, text)) <= width
+    assert ("TYPE" in text[0]) == (width > 40)
+    assert "ab-cd-ef-gh-ij" in text[1]
+    assert "it waits" in text[1]
+
+
+def test_sentences_are_broken_between_words() -> None:
+    line = "Message     " + "a sentence that goes on " * 6
+    folded = render.fold(line, 60, 12)
+    assert all(len(one) <= 60 for one in folded)
+    assert " ".join(one.strip() for one in folded).split() == line.split()
+    assert all(one.startswith(" " * 12) for one in folded[1:])
+    assert render.fold("", 60, 12) == [""]
+
+
 def test_a_narrow_terminal_is_no_error() -> None:
     assert render.job_table([documents.job_document(job_reading())]).text(1)
 
@@ -184,7 +204,8 @@ def test_why_a_job_is_where_it_is(placements: list[dict[str, Any]], heads: list[
             "Waiting": "",
             "Placements": placements,
             "Nodes": nodes,
-        }
+        },
+        80,
     )
     lines = text.splitlines()
     assert lines[0] == "j-1 is Running."

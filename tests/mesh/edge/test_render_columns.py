@@ -75,6 +75,11 @@ def test_head_and_row_have_the_same_width() -> None:
     assert {sum(text_width(text) for text, _ in line) for line in (head, row)} == {24}
 
 
+def test_no_arrow_where_nothing_is_said_of_the_order() -> None:
+    columns = (column("A", 4), column("", 1), column("C", 5))
+    assert line_text(head_line(lay_out(columns, 24))) == "A      C"
+
+
 def test_column_under_the_mouse() -> None:
     layout = lay_out(COLUMNS, 24)
     found = [column_at(layout, x) for x in (0, 4, 5, 9, 22, 23, 24, 99)]
