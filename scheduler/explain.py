@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -205,10 +205,13 @@ def waiting_reasons(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:
     elif not groups:
         reasons = "its turn has not come"
     place = f"; it is number {waiting.position} in the queue" if waiting.position > 1 else ""
-    hopeless = (
-        "" if waiting.possible else " No member could ever run it: change the job or add a node."
-    )
-    return f"{reasons}{place}.{hopeless}"
+    return f"{reasons}{place}.{'' if waiting.possible else _hopeless(by_refusal)}"
+
+
+def _hopeless(refusals: Collection[Refusal]) -> str:
+    if Refusal.ENGINE_MISSING in refusals:  # it may only be away: then the job starts by itself
+        return " No member can run it now: start the engine, change the job, or add a node."
+    return " No member could ever run it: change the job or add a node."
 
 
 def _spec_text(waiting: Waiting, node_names: Mapping[NodeId, str]) -> str:

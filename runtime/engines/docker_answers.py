@@ -29,7 +29,9 @@ _INIT_FAILED = re.compile(
     r"\s*(?:\[FATAL tini \(\d+\)\] exec (?P<command>.+) failed: (?P<reason>[^\n]+)"
     r"|ERROR \(catatonit:\d+\): failed to exec pid1: (?P<other_reason>[^\n]+))\s*"
 )
-"""How the engines' init processes say that the command cannot be run; they exit 126 or 127."""
+"""How the engines' init processes say that the command cannot be run."""
+INIT_FAILED_CODES = (1, 126, 127)
+"""What they exit with then; older ones of Podman's with 1."""
 _NO_SUCH_IMAGE = re.compile(
     r"manifest unknown|manifest for \S+ not found|failed to resolve reference \S+ .*: not found"
     r"|does not exist or may require|access to the resource is denied|name unknown"
@@ -151,7 +153,7 @@ def how_it_ended(
     if engine_left and code in KILLED_OR_ASKED_TO_END:
         sentence = "The Docker engine went away, and its containers with it."
         return None, Failure.ENGINE.value, sentence
-    if code in (126, 127) and (match := _INIT_FAILED.fullmatch(stderr)):
+    if code in INIT_FAILED_CODES and (match := _INIT_FAILED.fullmatch(stderr)):
         reason = match["other_reason"] or f"{match['command']}: {match['reason']}"
         return None, Failure.MODULE_INVALID.value, _no_command(image, plain_words(reason))
     return code, "", ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,10 @@ MAX_PROCESSES = 256
 """The sandbox rules' figure: enough for a build, not for a fork bomb."""
 MAX_OPEN_FILES = 1024
 """The sandbox rules' figure, and the usual soft limit of a login."""
+MAX_OF_A_USER = 16_384
+"""Processes, over all containers. Where one limit is named, Podman takes its own default for the
+other, a million: more than its service may ask for where it is not allowed to raise limits (it
+allows itself 32,768)."""
 MIN_CPU_MILLI = 10
 """The least that engines take."""
 LOG_FILE_SIZE = "16m"
@@ -111,12 +114,7 @@ def _host_config(job: EngineJob, *, podman: bool) -> dict[str, Any]:
 
 
 def _ulimits(*, podman: bool) -> list[dict[str, Any]]:
-    limits = {"nofile": MAX_OPEN_FILES}
-    processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    if podman and processes != resource.RLIM_INFINITY:
-        # Where one limit is named, Podman takes its own default for the other, a million: more than
-        # a service may ask for that is not allowed to raise limits.
-        limits["nproc"] = processes
+    limits = {"nofile": MAX_OPEN_FILES} | ({"nproc": MAX_OF_A_USER} if podman else {})
     return [{"Name": name, "Soft": limit, "Hard": limit} for name, limit in limits.items()]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ KILL_WAIT_S = 10.0
 """The kernel needs a millisecond; one stuck in a dead disk must not hold the node."""
 KEPT_IDLE = 1
 """33 MB that make the first job after a pause start at once."""
+WORKER = "runtime.engines.wasm_worker"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
 """Of the node's environment: nothing that may hold a secret."""
 
@@ -159,7 +161,7 @@ class WorkerPool:
     async def _start(self) -> trio.Process:
         # A session of its own: Ctrl-C in a terminal is for the node to answer, not for its workers.
         return await trio.lowlevel.open_process(
-            [sys.executable, "-P", "-m", "runtime.engines.wasm_worker", str(self._modules)],
+            [sys.executable, "-P", "-m", WORKER, str(self._modules), version("wasmtime")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

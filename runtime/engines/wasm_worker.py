@@ -8,14 +8,12 @@ closes it: a thread waits for just that. Imports are few, because people wait fo
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import resource
 import select
 import struct
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -71,14 +69,14 @@ class ModuleCache:
     node.
 
     A compiled module is native code: nothing is loaded but what this node wrote, and each file
-    begins with the checksum of the rest, so that one cut off by a full disk is compiled anew.
+    begins with the checksum of the rest, so that one cut off by a full disk is compiled anew, as is
+    what another release of the run-time wrote: a compiler's fault may be what it mends.
     """
 
-    def __init__(self, engine: wasmtime.Engine, folder: Path) -> None:
+    def __init__(self, engine: wasmtime.Engine, folder: Path, release: str) -> None:
         self._engine = engine
         self._folder = folder
-        version = importlib.metadata.version("wasmtime")
-        self._suffix = f"-{version}-{os.uname().machine}.cwasm"
+        self._suffix = f"-{release}-{os.uname().machine}.cwasm"
         self._loaded: dict[str, wasmtime.Module] = {}
 
     def load(self, path: str, name: str) -> wasmtime.Module:
@@ -96,7 +94,7 @@ class ModuleCache:
 
     def _read(self, key: str) -> wasmtime.Module | None:
         try:
-            data = (self._folder / (key + self._suffix)).read_bytes()
+            data = self._path(key).read_bytes()
             if hashlib.sha256(data[CHECKSUM_BYTES:]).digest() != data[:CHECKSUM_BYTES]:
                 return None
             return wasmtime.Module.deserialize(self._engine, data[CHECKSUM_BYTES:])
@@ -125,21 +123,23 @@ class ModuleCache:
         return module
 
     def _write(self, key: str, data: bytes) -> None:
+        temporary = self._folder / f"{key}.{os.getpid()}"  # workers may compile one at once
         try:
-            handle, temporary = tempfile.mkstemp(dir=self._folder)
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(data).digest() + data)
-            os.rename(temporary, self._folder / (key + self._suffix))
+            temporary.write_bytes(hashlib.sha256(data).digest() + data)
+            temporary.rename(self._path(key))
         except OSError:
             pass  # a cache that cannot be written costs time only
+
+    def _path(self, key: str) -> Path:
+        return self._folder / (key + self._suffix)
 
 
 class Runner:
     """Runs jobs, one after the other."""
 
-    def __init__(self, modules: Path) -> None:
+    def __init__(self, modules: Path, release: str) -> None:
         self._engine = wasmtime.Engine(wasmtime.Config())
-        self._modules = ModuleCache(self._engine, modules)
+        self._modules = ModuleCache(self._engine, modules, release)
         self._linker = _new_linker(self._engine)
         """For jobs that import no module: making one costs more than all else of a small job."""
 
@@ -333,13 +333,14 @@ def _read_jobs(stream: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Serve jobs until stdin ends. Argument: the folder of compiled modules."""
+    """Serve jobs until stdin ends. Arguments: the folder of compiled modules, and the release of
+    the run-time, which its parent knows already: to look it up takes a third of the start."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "wb")
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
-    runner = Runner(Path(sys.argv[1]))
+    runner = Runner(Path(sys.argv[1]), sys.argv[2])
     for job in _read_jobs(sys.stdin.buffer):
         send(answers, runner.run(job, answers))
 

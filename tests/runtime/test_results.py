@@ -183,3 +183,11 @@ def test_a_result_with_room_is_kept(tmp_path):
     _, event = kept_of(tmp_path)
     assert isinstance(event, ResultsStored)
     assert event.size_bytes == SMALL_BYTES + 1
+
+
+def test_a_result_that_breaks_a_limit_would_do_so_anywhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime.gather, "MAX_ENTRIES", 0)
+    _, event = kept_of(tmp_path)
+    assert isinstance(event, ResultsFailed)
+    assert event.reason == "results_refused"
+    assert "pack them into one" in event.message

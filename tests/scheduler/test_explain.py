@@ -77,6 +77,13 @@ def test_waiting_says_when_no_member_could_ever_meet_it():
     )
 
 
+def test_an_engine_that_no_member_has_now_may_come_back():
+    waiting = Waiting(1, (_verdict(0, Refusal.ENGINE_MISSING, "no docker"),), possible=False)
+    assert explain_waiting(waiting, NAMES).endswith(
+        "No member can run it now: start the engine, change the job, or add a node."
+    )
+
+
 def test_waiting_counts_many_nodes_and_shortens_unknown_ones():
     waiting = Waiting(
         1, tuple(_verdict(index, Refusal.CORDONED) for index in range(5)), possible=True

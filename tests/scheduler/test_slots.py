@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState, JobState
 from scheduler.lifecycle import SlotState
 from tests.scheduler.histories import ANN, BEN, CAT, JOB, Ledger, attempt_id, fold
@@ -120,6 +121,27 @@ def test_crowded_slots_are_those_with_several_live_attempts_and_no_result() -> N
     slots = ledger.view().jobs[JOB].slots
     assert list(slots.crowded()) == []
     assert sorted(one.id for one in slots.waiting()) == [attempt_id(1), attempt_id(3)]
+
+
+def test_who_waits_since_before_a_time_is_found_whatever_was_asked_before() -> None:
+    ledger = Ledger()
+    birth, version = ledger.started(count=4)
+    for index in range(3):
+        ledger.place(birth, version, attempt_id(index), BEN, index=index)
+    view = ledger.view()
+    slots = view.jobs[JOB].slots
+    placed = [view.attempts[attempt_id(index)].placed_hlc for index in range(3)]
+
+    def waits(before: int) -> list[str]:
+        return [one.id for one in slots.waiting(placed_before=Hlc(before))]
+
+    assert waits(placed[0]) == []
+    assert waits(placed[0] + 1) == [attempt_id(0)]
+    ledger.observe(birth, attempt_id(0), BEN, A.ACCEPTED)
+    view.apply(*ledger.facts[-1])
+    assert waits(placed[1]) == []
+    assert waits(placed[2] + 1) == [attempt_id(1), attempt_id(2)]
+    assert waits(placed[2]) == [attempt_id(1)]
 
 
 def test_an_attempt_whose_replacement_was_sent_back_is_not_replaced() -> None:

@@ -6,10 +6,14 @@ import pytest
 
 from mesh.gossip.events import TimerFired
 from mesh.member.commands import GetJob, JobReading, SubmitJob
-from scheduler.ids import blob_digest
+from runtime.attempt import EngineEnded, ResultsStored
+from scheduler.ids import AttemptId, blob_digest
 from scheduler.instant import hlc_wall_ms
 from scheduler.view import View
 from tests.mesh.member.stage import Stage, scripted_job
+
+ENDED = EngineEnded(0, "", "", "", "", 0, 0)
+STORED = ResultsStored(blob_digest(b"manifest"), 8)
 
 
 def test_a_job_whose_spec_is_missing_is_known_and_runs_when_it_comes() -> None:
@@ -67,3 +71,20 @@ def test_our_clock_passes_a_peers_records() -> None:
     assert answer.created_ms == hlc_wall_ms(
         stage.members["a"].facts.view.jobs[answer.id].created_hlc
     )
+
+
+def test_what_moved_is_told_once_and_whole_where_more_than_attempts_changed() -> None:
+    stage = Stage("a")
+    stage.hold_runs = True
+    stage.ask("a", SubmitJob(scripted_job(Name="one", Count=2)))
+    facts = stage.members["a"].facts
+    job = facts.view.job_by_name("default", "one")
+    assert job is not None
+    assert facts.take_moved(job.id) == {}
+    attempt = min(stage.running["a"])
+    stage.members["a"].compute.reported(AttemptId(attempt), ENDED, stage.now)
+    stage.members["a"].compute.reported(AttemptId(attempt), STORED, stage.now)
+    assert list(facts.take_moved(job.id) or ()) == [attempt]
+    assert facts.take_moved(job.id) == {}
+    facts.touch(job.id)
+    assert facts.take_moved(job.id) is None

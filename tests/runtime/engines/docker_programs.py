@@ -16,8 +16,9 @@ def shell(text: str) -> Program:
     return command("sh", "-c", parameters=(text,))
 
 
-# Each image and each engine adds three variables of its own.
-ENV = ("/bin/env", "-0", "-u", "PATH", "-u", "HOSTNAME", "-u", "HOME")
+# Each image and each engine adds variables of its own.
+NOT_OURS = ("PATH", "HOSTNAME", "HOME", "TERM", "container")
+ENV = ("/bin/env", "-0", *(word for name in NOT_OURS for word in ("-u", name)))
 DOCKER_PROGRAMS = {
     "exit_0": shell("true"),
     "exit_7": shell("exit 7"),

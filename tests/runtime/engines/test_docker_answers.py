@@ -160,6 +160,7 @@ def test_platforms():
         (None, {"stopped": True}, None, "", "our asking"),
         ({"ExitCode": 127}, {"stderr": TINI}, None, "module_invalid", "/no/such: No such file"),
         ({"ExitCode": 127}, {"stderr": CATATONIT}, None, "module_invalid", "No such file"),
+        ({"ExitCode": 1}, {"stderr": CATATONIT}, None, "module_invalid", "No such file"),
         ({"ExitCode": 127}, {"stderr": "sh: frob: not found\n"}, 127, "", ""),
         ({"ExitCode": 3}, {"stderr": TINI}, 3, "", ""),
     ],

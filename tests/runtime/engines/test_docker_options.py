@@ -115,3 +115,8 @@ def test_the_task_s_environment_wins():
 
 def test_podman_keeps_logs_its_own_way():
     assert options(job(), podman=True)["HostConfig"]["LogConfig"]["Type"] == "k8s-file"
+
+
+def test_podman_is_told_every_limit_or_takes_more_than_it_may():
+    told = options(job(), podman=True)["HostConfig"]["Ulimits"]
+    assert {one["Name"]: one["Hard"] for one in told} == {"nofile": 1024, "nproc": 16_384}

@@ -116,7 +116,7 @@ NODE = """
     import subprocess, sys, json, struct, time
     module, modules = sys.argv[1:]
     worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", "runtime.engines.wasm_worker", modules],
+        [sys.executable, "-P", "-m", "runtime.engines.wasm_worker", modules, "1.0"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
     )
     job = {"module": module, "module_name": "main.wasm", "imports": [], "entrypoint": "_start",

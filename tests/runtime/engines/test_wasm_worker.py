@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real("wasm")
 
 @pytest.fixture
 def cache(tmp_path):
-    return ModuleCache(wasmtime.Engine(), tmp_path)
+    return ModuleCache(wasmtime.Engine(), tmp_path, "1.0")
 
 
 @pytest.fixture
@@ -38,20 +38,26 @@ def test_a_module_is_compiled_once(cache, source, tmp_path, monkeypatch):
 def test_a_second_worker_reads_what_the_first_compiled(cache, source, tmp_path, monkeypatch):
     cache.load(source, "main.wasm")
     monkeypatch.setattr(ModuleCache, "_compile", None)
-    assert ModuleCache(wasmtime.Engine(), tmp_path).load(source, "main.wasm")
+    assert ModuleCache(wasmtime.Engine(), tmp_path, "1.0").load(source, "main.wasm")
 
 
 @pytest.mark.parametrize("position", [0, 31, 32, -1])
 def test_one_wrong_byte_is_compiled_anew(source, tmp_path, monkeypatch, position):
-    ModuleCache(wasmtime.Engine(), tmp_path).load(source, "main.wasm")
+    ModuleCache(wasmtime.Engine(), tmp_path, "1.0").load(source, "main.wasm")
     (compiled,) = tmp_path.glob("*.cwasm")
     data = bytearray(compiled.read_bytes())
     data[position] ^= 1
     compiled.write_bytes(data)
     compiled_anew = []
     monkeypatch.setattr(ModuleCache, "_compile", lambda *_: compiled_anew.append(1))
-    ModuleCache(wasmtime.Engine(), tmp_path).load(source, "main.wasm")
+    ModuleCache(wasmtime.Engine(), tmp_path, "1.0").load(source, "main.wasm")
     assert compiled_anew
+
+
+def test_what_another_release_of_the_run_time_wrote_is_compiled_anew(source, tmp_path):
+    for release in ("1.0", "1.1"):
+        ModuleCache(wasmtime.Engine(), tmp_path, release).load(source, "main.wasm")
+    assert len(list(tmp_path.glob("*.cwasm"))) == 2
 
 
 def test_few_modules_stay_in_memory(cache, tmp_path, monkeypatch):
@@ -63,7 +69,7 @@ def test_few_modules_stay_in_memory(cache, tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, source):
-    cache = ModuleCache(wasmtime.Engine(), tmp_path / "missing")
+    cache = ModuleCache(wasmtime.Engine(), tmp_path / "missing", "1.0")
     assert cache.load(source, "main.wasm")
 
 
@@ -85,4 +91,5 @@ def test_the_worker_starts_light():
     code = "import sys, runtime.engines.wasm_worker; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"trio", "cbor2", "asyncio", "httpx", "scheduler.jobs", "storage.blobs"}
+    heavy |= {"importlib.metadata", "email", "tempfile"}  # 20 ms of 70
     assert heavy & set(ran.stdout.split()) == set()
