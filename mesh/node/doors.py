@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from mesh.gossip.events import LinkId
-from mesh.member.commands import Command, GetJob, JobReading, Problem, Reply
+from mesh.member.commands import READINGS, Command, GetJob, JobReading, Problem, Reply
 from mesh.member.events import Answer, BlobKept, Changed, CommandReceived
 from mesh.member.watched import Outline, WatchCommand, Watched
 from mesh.node.requests import LogPart, LogQuestion, ReadLogs, Requests
@@ -139,8 +139,9 @@ class Doors:
             await ask.done.wait()
         finally:
             self._asks.pop(token, None)
-        for _ in range(STEPS_TO_SOCKET):
-            await trio.lowlevel.checkpoint()
+        if type(command) not in READINGS and self._links():
+            for _ in range(STEPS_TO_SOCKET):
+                await trio.lowlevel.checkpoint()
         return ask.reply
 
     async def wait_job_changed(self, job: JobId, revision: int) -> None:
