@@ -136,7 +136,7 @@ def test_a_node_killed_while_it_pulls_pulls_again_and_runs_the_job_once(
 
     def pulls() -> bool:
         document = node.api.job(job)
-        return execution_states(document) == ["Preparing"] and "pulling" in str(document)
+        return execution_states(document) == ["Preparing"] and "pulling" in str(document).lower()
 
     until(pulls, "it pulls")
     node.kill()
