@@ -38,16 +38,16 @@ class Telling:
             self._outbox.wake(now_s + TELL_WAIT_S, "tell")
         self._untold += envelopes
         groups: dict[int, list[LinkId]] = {}
-        for node, link in self._links.linked():
-            if first is None or node in first:
-                groups.setdefault(self._had.get(node, 0), []).append(link)
+        told = [one for one in self._links.linked() if first is None or one[0] in first]
+        for node, link in told:
+            groups.setdefault(self._had.get(node, 0), []).append(link)
         for had, links in groups.items():
             for group in batches(self._untold[had:]):
                 self._outbox.send_all(links, messages.Envelopes(group, False))
         if first is None:
             self._untold, self._had = [], {}
         else:
-            self._had |= dict.fromkeys(first, len(self._untold))
+            self._had |= {node: len(self._untold) for node, _ in told}
 
     def rest(self, now_s: float) -> None:
         """Tell everybody what they were not told yet."""

@@ -21,6 +21,7 @@ from runtime.attempt import (
 )
 from runtime.engines.scripted import ScriptedEngine
 from runtime.engines.wasm import WasmEngine
+from runtime.executor import STOPPED_EARLY
 from runtime.ports import EngineSetup
 from scheduler.jobs import AttemptState, Input, ResultPath, Source
 from storage.digest import decode_manifest_untrusted
@@ -140,16 +141,16 @@ async def test_a_stop_ends_what_runs(rig):
     assert core.observation.result is not None
 
 
-async def test_a_stop_that_comes_with_the_start_is_not_lost(rig):
-    endless = Source("scripted", {"DurationMs": 3_600_000})
+async def test_a_stop_that_is_met_before_the_start_is_not_lost(rig):
+    endless = order(engine=Source("scripted", {"DurationMs": 3_600_000}))
     async with rig.running():
-        rig.executor.perform(ATTEMPT, PrepareInputs(order(engine=endless)))
+        rig.executor.perform(ATTEMPT, PrepareInputs(endless))
         assert await rig.next_event() == InputsReady()
-        rig.executor.perform(ATTEMPT, RunEngine(order(engine=endless)))
         rig.executor.perform(ATTEMPT, StopEngine(0.1))
-        while not isinstance(event := await rig.next_event(), EngineEnded):
-            assert event == EngineStarted()
-    assert not event.failure
+        await trio.testing.wait_all_tasks_blocked()
+        rig.executor.perform(ATTEMPT, RunEngine(endless))
+        event = await rig.next_event()
+    assert event == EngineEnded(None, "", STOPPED_EARLY, "", "", 0, 0)
 
 
 @pytest.mark.parametrize("here", [True, False])

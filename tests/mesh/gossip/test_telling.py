@@ -64,7 +64,7 @@ def test_nobody_gets_a_log_with_a_gap_or_twice() -> None:
 
 def test_a_link_that_opens_meanwhile_gets_what_was_not_told_to_all() -> None:
     telling, links, outbox = _telling(1)
-    telling.tell([b"a"], 5.0, first={P1})
+    telling.tell([b"a"], 5.0, first={P1, P2})
     links.add(Link(LinkId(2), P2, False, "x:1", 0.0))
     telling.rest(5.0)
     assert _told(outbox) == {1: [b"a"], 2: [b"a"]}
