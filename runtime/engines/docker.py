@@ -60,6 +60,8 @@ class DockerEngine:
         host = options.get("docker_host")
         self._environment: Mapping[str, str] = {"DOCKER_HOST": host} if host else os.environ
         self._known: DockerCalls | None = None
+        self._facts: EngineFacts | None = None
+        """Of the engine that answered when it was asked last."""
         self._lives: dict[AttemptId, Container] = {}
         self._held: set[AttemptId] = set()
         """Attempts whose containers must stay: begun or adopted by us, not released yet."""
@@ -241,7 +243,7 @@ class DockerEngine:
 
     async def _ready(self) -> tuple[DockerCalls, EngineFacts]:
         try:
-            found = await self._find()
+            found = self._found() or await self._find()
         except EngineAway as error:
             raise CannotRun(Failure.ENGINE, _absent(error)) from None
         self._wanted.set()
@@ -249,8 +251,19 @@ class DockerEngine:
             await self._events.connected()
         return found
 
+    def _found(self) -> tuple[DockerCalls, EngineFacts] | None:
+        """The engine that answered when it was asked last and whose events come: it need not be
+        asked again. None where it is not sure to be there."""
+        if self._known is None or self._facts is None or not self._events.is_connected:
+            return None
+        return self._known, self._facts
+
     async def _find(self) -> tuple[DockerCalls, EngineFacts]:
-        facts = await find_engine(self._environment)
+        try:
+            facts = self._facts = await find_engine(self._environment)
+        except EngineAway:
+            self._facts = None
+            raise
         if self._known is None or self._known.socket != facts.socket:
             self._known = DockerCalls(facts.socket)
         return self._known, facts
@@ -276,7 +289,8 @@ class DockerEngine:
         raw = await self._image(calls, life, name)
         image = Image(raw["Os"], raw["Architecture"], (raw.get("Config") or {}).get("User") or "")
         answers.check_platform(name, image, facts)
-        job = await run_sync(_prepare_mounts, job, limiter=self._disk)
+        if job.inputs or job.outputs:
+            job = await run_sync(_prepare_mounts, job, limiter=self._disk)
         options = create_options(
             job, labels=self._labels, user=_user(image, facts), podman=facts.podman
         )

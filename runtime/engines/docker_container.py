@@ -33,6 +33,8 @@ AWAY_AT_THE_END = (
 
 State = Mapping[str, Any]
 """The engine's `State` of a container."""
+ENDED_WELL: State = {"Status": "exited", "Running": False, "ExitCode": 0}
+"""All that matters of one that exited with 0: any other end is looked at."""
 
 
 class Container:
@@ -137,6 +139,8 @@ class Container:
         while True:
             with trio.move_on_after(patience_s):
                 await self._events.turn(self.job.attempt)
+            if self._events.exit_code(self.job.attempt) == 0:
+                return ENDED_WELL
             state = await self.look(calls)
             if state is None or not state.get("Running") or self._events.losses != losses:
                 return state

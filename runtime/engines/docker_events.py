@@ -21,6 +21,7 @@ class EventStream:
         self._label = label
         """Only events of containers with it (`name=value`) are asked for."""
         self._turns: dict[str, trio.Event] = {}
+        self._exit_codes: dict[str, int] = {}
         self._connected = trio.Event()
         self.losses = 0
         """How often the engine went away."""
@@ -38,6 +39,16 @@ class EventStream:
     def forget(self, container: str) -> None:
         """Nobody waits for it any more."""
         self._turns.pop(container, None)
+        self._exit_codes.pop(container, None)
+
+    def exit_code(self, container: str) -> int | None:
+        """What it ended with; None where no event has said so."""
+        return self._exit_codes.get(container)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether events come now."""
+        return self._connected.is_set()
 
     async def connected(self) -> None:
         """Wait until events come."""
@@ -69,11 +80,15 @@ class EventStream:
 
     def _wake(self, event: Any) -> None:
         try:
-            name = event["Actor"]["Attributes"]["name"]
+            facts = event["Actor"]["Attributes"]
+            name = facts["name"]
         except (KeyError, TypeError):
             return
         if name in self._turns:
             self._turns[name].set()
+            code = str(facts.get("exitCode", ""))
+            if event.get("Action") == "die" and code.isdecimal():
+                self._exit_codes[name] = int(code)
 
     def _wake_all(self) -> None:
         for turn in self._turns.values():

@@ -16,6 +16,7 @@ from tests.system.docker_engine import PrivateEngine
 from tests.system.mesh_processes import Mesh, Node, until
 
 THREE = ("first", "second", "third")
+PAIRS = 5
 LOGS = 5
 TELL_UPTIME = "sleep 3; cat /proc/uptime; sleep 600"
 """Three seconds are enough to follow it from elsewhere before it says when it spoke."""
@@ -43,18 +44,30 @@ def figures() -> Iterator[Figure]:
 
 
 def _at_once(mesh: Mesh, dockerd: PrivateEngine) -> Figure:
+    """Taken in turns with the bare loop, for the machine is not equally fast all the time."""
+    pairs_s: list[tuple[float, float]] = []
     with Client(mesh["first"]) as client:
-        client.completed(client.submit(container_body("true")))
-        began_s = time.perf_counter()
-        jobs = [client.submit(container_body("true")) for _ in range(AT_ONCE)]
-        while any(client.state(job) != "Completed" for job in jobs):
-            time.sleep(LOOK_S)
-        mine_s = time.perf_counter() - began_s
-    bare_s = bare_loop_s(dockerd.host)
-    note = f"{mine_s:.1f} s against {bare_s:.1f} s, {AT_ONCE / mine_s:.1f} a second"
+        for name in THREE:  # each has loaded the SDK, as the bare loop has
+            client.completed(client.submit(container_body("true", on=[name])))
+        for _ in range(PAIRS):
+            pairs_s.append((_burst_s(client), bare_loop_s(dockerd.host)))
+    mine_s, bare_s = (sum(column) / PAIRS for column in zip(*pairs_s, strict=True))
+    ratios = ", ".join(f"{mine / bare:.2f}" for mine, bare in pairs_s)
+    note = f"{mine_s:.1f} s against {bare_s:.1f} s, {AT_ONCE / mine_s:.1f} a second; {ratios}"
     name = f"{AT_ONCE} container jobs at once over three nodes"
     peer = "Bacalhau 6.4 jobs/s"
     return Figure(name, mine_s / bare_s, "x bare SDK loop", 1.15, "less", peer, note)
+
+
+def _burst_s(client: Client) -> float:
+    """Seconds from the first submission until the client has seen all of them completed; it waits
+    for one at a time, for to ask for all again and again would cost what is measured."""
+    began_s = time.perf_counter()
+    jobs = [client.submit(container_body("true")) for _ in range(AT_ONCE)]
+    for job in reversed(jobs):
+        while client.state(job) != "Completed":
+            time.sleep(LOOK_S)
+    return time.perf_counter() - began_s
 
 
 def _first_line(mesh: Mesh) -> Figure:

@@ -13,6 +13,7 @@ import trio
 from runtime.conformance import CASES, PROGRAMS, Subject, serving
 from runtime.conformance_lasting import LASTING_CASES, LastingSubject, until
 from runtime.engines.docker import DockerEngine
+from runtime.engines.docker_client import DockerCalls, find_engine
 from runtime.engines.docker_output import Output
 from runtime.ports import EngineSetup, Mount
 from scheduler.jobs import Network, Resources
@@ -203,6 +204,49 @@ async def test_a_container_removed_by_somebody_else(engine, subject, docker_engi
             await trio.to_thread.run_sync(docker_engine.docker, "rm", "--force", wanted.attempt)
     assert ended[0].failure == "engine"
     assert "removed by somebody else" in ended[0].message
+
+
+async def test_what_the_events_tell_is_not_asked_for(engine, subject, monkeypatch):
+    asked = []
+    inspect = DockerCalls.inspect
+
+    async def finding(environment):
+        asked.append("version")
+        return await find_engine(environment)
+
+    async def inspecting(calls, name):
+        asked.append("container")
+        return await inspect(calls, name)
+
+    monkeypatch.setattr("runtime.engines.docker.find_engine", finding)
+    monkeypatch.setattr(DockerCalls, "inspect", inspecting)
+    jobs = subject(command("true"))
+    await jobs.run_job(jobs.job("it"))
+    assert asked[0] == "version"
+    asked.clear()  # the container may have been looked at: its events began while it ran
+    for number in range(3):
+        assert (await jobs.run_job(jobs.job("it", attempt=f"e-{number}"))).exit_code == 0
+    assert asked == []
+    jobs = subject(command("false"))
+    assert (await jobs.run_job(jobs.job("it", attempt="e-bad"))).exit_code == 1
+    assert asked == ["container"]
+    await engine.probe()
+    assert asked == ["container", "version"]
+
+
+async def test_an_engine_that_answers_no_more_is_not_taken_as_found(tmp_path):
+    head = b"HTTP/1.0 200 OK\r\n\r\n"
+    answers = {"/version": reply(VERSION), "/events": (head, SILENT)}
+    async with fake_docker(tmp_path, answers) as (path, asked):
+        engine = DockerEngine(EngineSetup(tmp_path, {"docker_host": f"unix://{path}"}))
+        jobs = Subject(engine, {"it": command("true")}, tmp_path)
+        async with serving(engine):
+            await jobs.run_job(jobs.job("it", attempt="e-0"))
+            assert "/events" in {one.partition("?")[0] for one in asked}
+            answers["/version"] = reply({}, 500)
+            assert not (await engine.probe()).available
+            ended = await jobs.run_job(jobs.job("it", attempt="e-1"))
+    assert ended.message.startswith("No Docker engine can be used here")
 
 
 async def test_others_are_not_touched(engine, docker_engine, tmp_path):

@@ -13,8 +13,9 @@ from tests.runtime.engines.fake_docker import SILENT, fake_docker
 HEAD = b"HTTP/1.0 200 OK\r\n\r\n"
 
 
-def died(name) -> bytes:
-    return json.dumps({"Actor": {"Attributes": {"name": name}}}).encode() + b"\n"
+def died(name, action="die", **more) -> bytes:
+    facts = {"Action": action, "Actor": {"Attributes": {"name": name, **more}}}
+    return json.dumps(facts).encode() + b"\n"
 
 
 async def test_turns_come_and_are_not_missed(tmp_path):
@@ -60,6 +61,30 @@ async def test_the_end_of_one_is_not_the_end_of_another(tmp_path):
                 await trio.testing.wait_all_tasks_blocked(0.01)
         nursery.cancel_scope.cancel()
     assert woken == ["e-one"]
+
+
+async def test_an_end_tells_the_exit_code_of_who_is_watched(tmp_path):
+    events = EventStream("a=b")
+    for name in ("e-none", "e-odd", "e-good", "e-bad"):
+        events.watch(name)
+    told = [died("e-none"), died("e-odd", exitCode="x"), died("e-unwatched", exitCode="0")]
+    told += [died("e-good", exitCode="0"), died("e-good", "destroy", exitCode="3")]
+    told += [died("e-bad", exitCode="137")]
+    async with (
+        fake_docker(tmp_path, {"/events": (HEAD + b"".join(told), SILENT)}) as (socket, _),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(events.serve, lambda: socket, lambda: None)
+        with trio.fail_after(30):
+            while events.exit_code("e-bad") is None:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+        assert events.is_connected
+        nursery.cancel_scope.cancel()
+    codes = [events.exit_code(one) for one in ("e-none", "e-odd", "e-unwatched", "e-good", "e-bad")]
+    assert codes == [None, None, None, 0, 137]
+    events.forget("e-good")
+    assert events.exit_code("e-good") is None
+    assert not events.is_connected
 
 
 async def test_an_engine_that_is_away_is_asked_again(tmp_path, autojump_clock):
