@@ -22,7 +22,13 @@ KEYS = {
 }  # fmt: skip
 """Names of keys as browsers tell them, and their numbers."""
 TEXT_OF = {"Enter": "\r", "/": "/"}
+GOING = ("navigated or closed", "context was destroyed", "find context", "find default execution")
+"""How the protocol says so of a page that goes."""
 COMPLAINTS = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
+
+
+class PageGoing(AssertionError):
+    """The page made room for another while it was asked."""
 
 
 class Browser:
@@ -42,7 +48,9 @@ class Browser:
         while True:
             message = json.loads(self._socket.recv(timeout=PATIENCE_S))
             if message.get("id") == self._number:
-                assert "error" not in message, message
+                if (error := message.get("error")) is not None:
+                    going = any(word in error["message"] for word in GOING)
+                    raise (PageGoing if going else AssertionError)(message)
                 return message["result"]
             self._events.append(message)
 
@@ -58,17 +66,17 @@ class Browser:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
-    def is_there(self, name: str) -> bool:
-        """Whether a page that may just be going has a value of this name; False while it goes."""
+    def seen(self, expression: str) -> Any:
+        """The same, to be asked again: None of a page that makes room for another just then."""
         try:
-            return bool(self.value(f"Boolean(window[{json.dumps(name)}])"))
-        except AssertionError:
-            return True
+            return self.value(expression)
+        except PageGoing:
+            return None
 
     def text(self, selector: str) -> str:
         """The text that is shown there, "" where nothing is."""
         found = f"document.querySelector({json.dumps(selector)})"
-        return str(self.value(f"{found}?.innerText ?? ''"))
+        return str(self.seen(f"{found}?.innerText") or "")
 
     def shows(self, selector: str, *words: str) -> str:
         """The text there, once it has all of these words."""
@@ -81,7 +89,7 @@ class Browser:
 
     def comes(self, expression: str) -> Any:
         """The first true value of an expression."""
-        return until(lambda: self.value(expression), expression, told=lambda: self.text("body"))
+        return until(lambda: self.seen(expression), expression, told=lambda: self.text("body"))
 
     def click(self, selector: str) -> None:
         """Click what is there."""

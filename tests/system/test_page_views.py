@@ -187,7 +187,7 @@ def test_a_node_that_was_updated_brings_its_page(tab: Browser, serve: Serve) -> 
     snapshot = whole_snapshot("calm")
     mesh = {**snapshot["data"]["Mesh"], "Version": "99.0.0"}
     serve([{**snapshot, "data": {**snapshot["data"], "Mesh": mesh}}], server.port)
-    until(lambda: not tab.is_there("first"), "it is loaded anew")
+    tab.comes("!window.first")
     tab.shows("#place", "version 99.0.0")
 
 

@@ -62,7 +62,8 @@ class FeedThread:
         self._stopped = threading.Event()
         self._tried = threading.Event()
         self._failure: CommandFailed | None = None
-        self._last_id = ""
+        self.last_id = ""
+        """Of the frame that was told last."""
         # A read that waits must not hold up the end of the process.
         self._thread = threading.Thread(target=self._run, daemon=True, name="feed")
 
@@ -99,7 +100,7 @@ class FeedThread:
                 wait_s = FIRST_WAIT_S
             if len(self._endpoints) > 1:
                 # Another node numbers its news in its own way.
-                at, self._last_id = (at + 1) % len(self._endpoints), ""
+                at, self.last_id = (at + 1) % len(self._endpoints), ""
             pause_s = wait_s if self._tried.is_set() else 0.0
             self._tell(Lost(endpoint, why))
             self._stopped.wait(pause_s)
@@ -112,13 +113,13 @@ class FeedThread:
 
         deadline_s = time.monotonic() + NO_LIMIT_S
         frames = NodeApi(endpoint).frames(
-            WATCH, last_id=self._last_id, deadline_s=deadline_s, opened=opened, quiet_s=QUIET_S
+            WATCH, last_id=self.last_id, deadline_s=deadline_s, opened=opened, quiet_s=QUIET_S
         )
         for frame in frames:
             if self._stopped.is_set():
                 return
-            self._last_id = frame.id
             self._tell(Told(frame.event, frame.data))
+            self.last_id = frame.id
 
     def _tell(self, news: News) -> None:
         self.inbox.append(news)

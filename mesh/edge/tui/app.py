@@ -206,8 +206,12 @@ class TopApp(App[None]):
         page = self._page() if isinstance(event, events.Key) else None
         if page is not None and page.take_key(event):  # type: ignore[arg-type]
             event.stop()
-            return
-        await super().on_event(event)
+        elif page is not None and event.key == "escape":  # type: ignore[attr-defined]
+            # At once: the next key, which may be here already, is for the page below.
+            event.stop()
+            await self.action_back()
+        else:
+            await super().on_event(event)
 
     def _is_escape_and_letter(self, event: events.Key) -> bool:
         """A terminal sends Alt with a letter as it sends Esc and that letter, as they come together

@@ -106,7 +106,7 @@ class MainPage(Page):
         self.put("status", [self.status_line()])
 
     def on_rows_table_opened(self, message: RowsTable.Opened) -> None:
-        """Enter: deeper."""
+        """A second click: deeper, as Enter."""
         message.stop()
         self._open(str(message.table.id).removeprefix("table-"), message.row_id)
 
@@ -145,6 +145,8 @@ class MainPage(Page):
             self.choose_tab(TABS[int(event.key) - 1])
         elif (action := actions_by_key.get(_plain_key(event))) is not None:
             action()
+        elif event.key == "enter" and (row_id := self.table().chosen_id):
+            self._open(self.tab, row_id)
         else:
             return self.table().take_key(event)
         return True

@@ -64,6 +64,11 @@ class FeedServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def last_id(self) -> str:
+        """Of the last frame that a reader gets until something is told."""
+        return _id(len(self.frames))
+
     def tell(self, event: str, data: Any) -> None:
         """One more frame, to all who read now and all who come."""
         encoded = _encoded(len(self.frames) + 1, {"event": event, "data": data})
@@ -96,9 +101,13 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.feed = feed
 
 
+def _id(number: int) -> str:
+    return f"1-{number}"
+
+
 def _encoded(number: int, frame: Frame) -> bytes:
     text = json.dumps(frame["data"], separators=(",", ":"))
-    return f"id: 1-{number}\nevent: {frame['event']}\ndata: {text}\n\n".encode()
+    return f"id: {_id(number)}\nevent: {frame['event']}\ndata: {text}\n\n".encode()
 
 
 def _snapshot(data: Any) -> Frame:

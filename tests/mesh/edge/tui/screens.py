@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from textual import events
+
 from mesh.edge.cli.connect import Endpoint
 from mesh.edge.cli.feed import FeedThread
 from mesh.edge.render_columns import line_text
@@ -41,6 +43,18 @@ class Screen:
             assert time.monotonic() < deadline_s, f"not {wanted} (or {without!r}):\n{text}"
             await self.pilot.pause(LOOK_S)
 
+    async def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Once it holds."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < deadline_s, f"not {what}:\n{self.text()}"
+            await self.pilot.pause(LOOK_S)
+
+    def typed_ahead(self, *keys: str) -> None:
+        """Keys that come all at once, as over a slow line."""
+        for key in keys:
+            self.app.post_message(events.Key(key, None))
+
     async def press(self, *keys: str) -> None:
         """Keys, one after the other."""
         await self.pilot.press(*keys)
@@ -54,7 +68,8 @@ def on_screen(
     more: tuple[Endpoint, ...] = (),
     exact: bool = False,
 ) -> TopApp:
-    """Run the app on a server through a scenario."""
+    """Run the app on a server through a scenario, which begins once all that the server had to say
+    so far is on the screen: a key pressed before has no row to act on."""
     here = Endpoint("127.0.0.1", server.port)
     feed = FeedThread([here, *more], lambda: None)
     feed.start()
@@ -63,7 +78,10 @@ def on_screen(
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await scenario(Screen(app, pilot))
+            screen, last_id = Screen(app, pilot), server.last_id
+            await screen.until(lambda: feed.last_id == last_id and not feed.inbox, "all told")
+            await pilot.pause()
+            await scenario(screen)
 
     asyncio.run(run())
     return app

@@ -329,6 +329,23 @@ def test_escape_and_a_letter_that_come_as_one(calm: FeedServer) -> None:
     on_screen(calm, look)
 
 
+@pytest.mark.parametrize("pages", [1, 3])
+def test_keys_typed_ahead_go_to_the_page_that_is_then_shown(calm: FeedServer, pages: int) -> None:
+    async def look(screen: Screen) -> None:
+        await screen.press("down")
+        table = screen.app._main.table()
+        screen.typed_ahead(*["enter", "escape"] * pages, "end")
+        await screen.until(lambda: table.cursor_index == len(table.rows) - 1, "at the end")
+        await screen.shows("STATE▲", without="STORY")
+        await screen.press("enter")
+        await screen.shows("STORY")
+        screen.typed_ahead("escape", "home")
+        await screen.until(lambda: table.cursor_index == 0, "on top")
+        await screen.shows("STATE▲", without="STORY")
+
+    on_screen(calm, look)
+
+
 def test_banners_leave_room_on_a_small_screen() -> None:
     with FeedServer(fixture_frames("split")) as server:
 
@@ -340,7 +357,7 @@ def test_banners_leave_room_on_a_small_screen() -> None:
             text = await screen.shows(" SPLIT       galley and lab cannot be …", "vibration-f")
             assert "✗" in text
             table = screen.app._main.table()
-            assert len(table.lines) >= 3
+            await screen.until(lambda: len(table.lines) >= 3, "laid out anew, two rows in sight")
 
         on_screen(server, look, size=(40, 20))
 
