@@ -44,6 +44,8 @@ class _Behind:
     asked_from: int = 0
     """The first seq of the window under way; 0 when none is."""
     asked_s: float = 0.0
+    asked_on: LinkId | None = None
+    """Once this link is gone, no answer will come on it."""
     silent_asks: int = 0
 
 
@@ -171,7 +173,10 @@ class AntiEntropy:
         next_seq = self.context.seq(key) + 1
         if next_seq > behind.asked_from:
             behind.silent_asks = 0
-        elif now_s - behind.asked_s < self._timing.ask_again_s:
+        elif (
+            behind.asked_on in self._links.by_id
+            and now_s - behind.asked_s < self._timing.ask_again_s
+        ):
             return
         else:
             behind.silent_asks += 1
@@ -180,8 +185,8 @@ class AntiEntropy:
         if behind.silent_asks >= MAX_SILENT_ASKS or not behind.tellers:
             del self._behind[key]
             return
-        behind.asked_from, behind.asked_s = next_seq, now_s
-        self._outbox.send(behind.tellers[0], Pull(*key, next_seq))
+        behind.asked_from, behind.asked_s, behind.asked_on = next_seq, now_s, behind.tellers[0]
+        self._outbox.send(behind.asked_on, Pull(*key, next_seq))
 
     def _wake(self, at_s: float) -> None:
         if self._wake_s is None or at_s < self._wake_s:

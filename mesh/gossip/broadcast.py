@@ -90,10 +90,13 @@ MAX_ASKED = 256
 class _Want:
     ask_s: float
     asked: list[NodeId]
+    on: LinkId | None = None
+    """Asked last on this link: once it is gone, no answer will come on it."""
 
 
 class Wants(Generic[Key]):
-    """Things asked for by name until they arrive: another linked peer after each silent wait."""
+    """Things asked for by name until they arrive: another linked peer after each silent wait, and
+    at once where the link that was asked on is gone."""
 
     def __init__(self, *, wait_s: float, ask: Callable[[LinkId, list[Key]], None]) -> None:
         self._wait_s = wait_s
@@ -117,7 +120,12 @@ class Wants(Generic[Key]):
     ) -> None:
         """Ask for what is due, `first` before others where it has not been asked."""
         asks: dict[LinkId, list[Key]] = {}
-        due = [(key, want) for key, want in self._wants.items() if want.ask_s <= now_s]
+        up = {link for _, link in linked}
+        due = [
+            (key, want)
+            for key, want in self._wants.items()
+            if want.ask_s <= now_s or want.on not in up
+        ]
         due.sort(key=lambda item: item[1].ask_s)
         room = MAX_ASKED - (len(self._wants) - len(due)) if linked else 0
         for key, want in due[: max(0, room)]:
@@ -127,7 +135,7 @@ class Wants(Generic[Key]):
                 fresh = list(linked)
             peer, link = next((one for one in fresh if one[1] == first), fresh[0])
             want.asked.append(peer)
-            want.ask_s = now_s + self._wait_s
+            want.ask_s, want.on = now_s + self._wait_s, link
             asks.setdefault(link, []).append(key)
         for link, keys in asks.items():
             self._ask(link, keys)

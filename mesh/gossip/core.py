@@ -289,11 +289,13 @@ class Gossip:
         self._swim.heard(event.peer, now_s)
         if event.link in self._links.by_id:
             self._exchange.link_opened(event.link)
+            self._ask_wants(now_s)
 
     def _link_closed(self, link: LinkId, goodbye: bool, now_s: float) -> None:
         gone = self._links.remove(link)
         if gone is None or self._links.of(gone.peer) is not None:
             return
+        self._ask_wants(now_s)
         member = self._table.members.get(gone.peer)
         if member is None or member.state is PeerState.LEFT:
             return
@@ -345,8 +347,7 @@ class Gossip:
                 self._antientropy.timer(now_s)
             case ("gossip", "wants"):
                 self._armed.pop("wants", None)
-                self._blobs.ask_due(now_s, self._links.linked())
-                self._certificates.wants.ask_due(now_s, self._links.linked())
+                self._ask_wants(now_s)
             case ("gossip", "compare"):
                 self._outbox.wake(now_s + self._timing.compare_forced_s, "compare")
                 self._antientropy.context = ContextHashes(self._context())
@@ -365,6 +366,11 @@ class Gossip:
             self._armed["wants"] = None
             self._outbox.wake(now_s + self._timing.ask_again_s, "wants")
         return self._outbox.take()
+
+    def _ask_wants(self, now_s: float) -> None:
+        linked = self._links.linked()
+        self._blobs.ask_due(now_s, linked)
+        self._certificates.wants.ask_due(now_s, linked)
 
     def _ask_blobs(self, link: LinkId, digests: list[Digest]) -> None:
         self._outbox.send(link, messages.BlobsWanted(tuple(digests)))

@@ -55,10 +55,12 @@ def test_a_stopped_node_says_goodbye(mesh: Mesh, number: signal.Signals, tmp_pat
 
     def goes_on_elsewhere() -> bool:
         document = other.api.job(job)
+        if document is None:
+            return False
         states = dict(zip(placed_on(document), execution_states(document), strict=True))
         return states.get(other.name) == "Running"
 
-    until(goes_on_elsewhere, "its peer runs what it ran")
+    until(goes_on_elsewhere, "its peer runs what it ran", told=other.said)
     node.start().ready()
     other.api.sees("alive", node.name)
     until(lambda: "Failed" in execution_states(other.api.job(job)), "it tells what it cut off")

@@ -58,10 +58,18 @@ class Cluster:
     """Hosts `a`, `b`, ... and what happens between them."""
 
     def __init__(
-        self, count: int, *, seed: int, loss: float = 0.0, timing: Timing | None = None
+        self,
+        count: int,
+        *,
+        seed: int,
+        loss: float = 0.0,
+        slowest_s: float = 0.003,
+        timing: Timing | None = None,
     ) -> None:
+        """`slowest_s` is the latency that no message exceeds."""
         self.random = Random(seed)
         self.loss = loss
+        self.slowest_s = slowest_s
         self.timing = timing or Timing()
         self.now_s = 100.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -216,7 +224,7 @@ class Cluster:
         heapq.heappush(self._heap, (at_s, next(self._order), action))
 
     def _latency_s(self) -> float:
-        return self.random.uniform(0.0005, 0.003)
+        return self.random.uniform(0.0005, self.slowest_s)
 
     def _blocked(self, one: str, two: str) -> bool:
         silent = self.hosts[one].silent or self.hosts[two].silent

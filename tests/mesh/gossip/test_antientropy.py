@@ -136,6 +136,16 @@ def test_a_link_that_is_gone_is_not_asked() -> None:
     assert reader.outbox.take() == []
 
 
+def test_a_pull_on_a_link_that_ends_is_asked_again_on_the_one_that_stays() -> None:
+    reader = Reader()
+    reader.told(_head("p2", 5), at_once=True)
+    reader.links.remove(LINK_B)
+    reader.links.add(Link(LinkId(3), B, True, "x:1", 0.1))
+    reader.told(_head("p2", 6), link=LinkId(3), at_once=True)
+    reader.told(_head("p2", 6), link=LinkId(3), at_once=True)
+    assert reader.asked() == [(2, Pull(B, 1, 1)), (3, Pull(B, 1, 1))]
+
+
 def test_few_logs_are_pulled_at_once_and_the_rest_in_turn() -> None:
     reader = Reader()
     reader.told(*(_head("p3", 5, epoch=epoch) for epoch in range(1, 8)))

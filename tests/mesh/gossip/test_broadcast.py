@@ -55,6 +55,17 @@ def test_each_silent_wait_asks_another_peer() -> None:
     assert asked[0] == (2, ["x", "y"])
 
 
+def test_what_was_asked_on_a_link_that_is_gone_is_asked_anew_at_once() -> None:
+    asked: list[tuple[int, list[str]]] = []
+    wants: Wants[str] = Wants(wait_s=1.0, ask=lambda link, keys: asked.append((link, keys)))
+    wants.add(["x"], 10.0)
+    wants.ask_due(10.0, LINKED[:1])
+    wants.ask_due(10.1, [])
+    wants.ask_due(10.1, [(LINKED[0][0], LinkId(4))])
+    wants.ask_due(10.2, [(LINKED[0][0], LinkId(4))])
+    assert asked == [(1, ["x"]), (4, ["x"])]
+
+
 def test_what_has_arrived_is_asked_no_more() -> None:
     asked: list[str] = []
     wants: Wants[str] = Wants(wait_s=1.0, ask=lambda _, keys: asked.extend(keys))

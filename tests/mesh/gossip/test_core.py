@@ -154,6 +154,15 @@ def test_blobs_are_asked_of_one_peer_after_another_until_they_come() -> None:
     assert solo.fire("wants") == []
 
 
+def test_blobs_asked_on_a_link_that_ends_are_asked_on_another_at_once() -> None:
+    solo = Solo("p1", "p2")
+    wanted = messages.BlobsWanted((blob_digest(b"blob"),))
+    assert said(solo.gossip.want_blobs(wanted.digests, solo.now())) == [(1, wanted)]
+    assert (2, wanted) in said(solo.handle(LinkClosed(LinkId(1), goodbye=True)))
+    assert wanted not in [one for _, one in said(solo.handle(LinkClosed(LinkId(2), goodbye=True)))]
+    assert (3, wanted) in said(solo.open("p3"))
+
+
 def test_a_register_is_signed_told_and_kept() -> None:
     solo = Solo("p1", "p2")
     for payload in (b"one", b"two"):

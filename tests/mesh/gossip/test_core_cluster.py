@@ -49,6 +49,26 @@ def test_crossing_dials_leave_one_link(seed: int) -> None:
     assert cluster.verdicts(SUSPECT) == []
 
 
+def test_what_is_written_while_dials_cross_is_known_as_soon_as_they_have() -> None:
+    """What was pulled on the link that loses is pulled on the one that stays, without a wait."""
+    pulled_twice = 0
+    for seed in range(300):
+        cluster = Cluster(2, seed=seed, slowest_s=0.05)
+        cluster.start()
+        for name in cluster.hosts:
+            cluster.write(name, 3)
+        cluster.hint("h0", "h1")
+        cluster.run(cluster.random.uniform(0.0, 0.08))
+        cluster.hint("h1", "h0")
+        cluster.run_until(cluster.all_alive, within_s=1.0)
+        for _ in range(3):
+            cluster.write("h0")
+            cluster.run(0.01)
+        cluster.run_until(cluster.same_logs, within_s=0.5)
+        pulled_twice += sum(host.sent["Pull"] for host in cluster.hosts.values()) > 2
+    assert pulled_twice, "no seed pulled on a link that then lost"
+
+
 @pytest.mark.parametrize(("count", "seed"), [one for one in SIZES if one[0] > 2])
 def test_a_host_that_falls_silent_is_seen_by_all_and_nobody_else_is_blamed(
     count: int, seed: int
