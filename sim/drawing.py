@@ -166,6 +166,8 @@ def _draw_network(
     if Fault.FLAPS in faults:
         at_s, sides = random.uniform(0.05, 0.8) * safety_s, _draw_sides(random, names)
         for _ in range(random.randint(2, 6)):
+            if at_s >= safety_s:
+                break
             duration_s = random.uniform(*FLAP_S)
             yield Split(at_s, sides, duration_s)
             at_s += duration_s + random.uniform(*FLAP_S)

@@ -18,6 +18,7 @@ from sim.faults import (
     Split,
     Stall,
     Stop,
+    Submit,
 )
 
 SEEDS = range(200)
@@ -110,6 +111,14 @@ def test_plans_are_in_order_and_name_machines_that_exist() -> None:
                     assert {machine, node} <= names
                 case _:
                     assert action.machine in names
+
+
+def test_no_fault_begins_once_all_is_to_be_healed() -> None:
+    for seed in SEEDS:
+        plan = swarm(seed)
+        faults = [one for one in plan.actions if not isinstance(one, Submit | Stop | Intend)]
+        late = [str(one) for one in faults if one.at_s >= plan.safety_s]
+        assert late == [], seed
 
 
 def test_a_suite_has_runs_of_many_sizes_and_each_is_hurt() -> None:
