@@ -47,6 +47,8 @@ class Absence:
         self._wan = wan
         self._away: dict[NodeId, _Away] = {}
         self._heard_s: dict[NodeId, float] = {}
+        self._looks_s: dict[NodeId, float] = {}
+        """Of an absent node, the monotonic second at which `look` is to come again."""
 
     def started(self, members: Iterable[NodeId], now: Instant) -> None:
         """Our process begins, and has not heard of any of these; some may be gone for good."""
@@ -54,7 +56,7 @@ class Absence:
         for node in sorted(members):
             if node != self._facts.node:
                 self._away[node] = _Away(since_s, process_dead=False)
-                self._outbox.send(StartTimer((ABSENCE_TIMER, node), since_s))
+                self._look_at(node, since_s)
 
     def peer_changed(self, peer: PeerReading, now: Instant) -> None:
         """What this node hears of a peer has changed."""
@@ -77,6 +79,7 @@ class Absence:
 
     def look(self, node: NodeId, now: Instant) -> None:
         """Look at what rests on an absent node; wake again when more will be due."""
+        self._looks_s.pop(node, None)
         if node not in self._away:
             return
         next_s = math.inf
@@ -88,7 +91,15 @@ class Absence:
                 else:
                     next_s = min(next_s, due_s)
         if next_s < math.inf:
-            self._outbox.send(StartTimer((ABSENCE_TIMER, node), next_s))
+            self._look_at(node, next_s)
+
+    def watch(self, job: JobView, now: Instant) -> None:
+        """Wake in time for what rests on absent nodes in this job: it may have come, or changed,
+        when nothing else was due any more."""
+        for node in self._away:
+            for due_s in self._due_s(job, node):
+                if now.monotonic_s < due_s < self._looks_s.get(node, math.inf):
+                    self._look_at(node, due_s)
 
     def overdue(self, job: JobView, now: Instant) -> frozenset[AttemptId]:
         """Live attempts of a job that may be replaced: their node has been away for long enough."""
@@ -104,6 +115,10 @@ class Absence:
         if job.owner is None:
             return True
         return job.owner[1] in self._away and self._takeover_at_s(job) <= now.monotonic_s
+
+    def _look_at(self, node: NodeId, at_s: float) -> None:
+        self._looks_s[node] = at_s
+        self._outbox.send(StartTimer((ABSENCE_TIMER, node), at_s))
 
     def _due_s(self, job: JobView, node: NodeId) -> Iterable[float]:
         if job.owner is not None and job.owner[1] == node:

@@ -76,6 +76,7 @@ class Orchestrate:
         if job.version is None or job.state().terminal:
             self._forget(job.id)
             return False
+        self._absence.watch(job, now)
         if self._absence.owner_is_gone(job, now) and not self._claim(job, now):
             self._forget(job.id)
             return False

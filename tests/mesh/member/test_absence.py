@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mesh.member.commands import StopJob, SubmitJob
 from mesh.member.events import CapacityMeasured
 from scheduler.jobs import JobState, Resources
-from tests.mesh.member.stage import Stage, read_job, scripted_job
+from scheduler.ownership import rendezvous
+from tests.mesh.member.stage import CAPACITY, Stage, read_job, scripted_job
 
 
 def mesh(*names: str) -> Stage:
@@ -136,6 +139,40 @@ def test_a_job_without_retries_left_fails_and_names_the_node_and_its_late_result
     stage.advance(1)
     assert read_job(stage, "a").state is JobState.COMPLETED
     assert len(read_job(stage, "a").attempts) == 1
+
+
+def heard_of_late(**fields: object) -> Stage:
+    """`a` owns the job `one`, runs it and is dead; `b` alone holds it, and comes up when `c`, who
+    is to take it over, has looked long ago at all that rests on `a`."""
+    stage = mesh("a", "b", "c")
+    stage.kill("c")
+    stage.hold_runs = True
+    for name in ("b", "a"):
+        room = CAPACITY.capacity if name == "a" else Resources()
+        stage.tell(name, replace(CAPACITY, capacity=room))
+    stage.ask("a", SubmitJob(scripted_job(Name="one", **fields)))
+    stage.kill("b")
+    stage.kill("a")
+    stage.boot("c")
+    stage.advance(30)
+    stage.boot("b")
+    job = read_job(stage, "b").id
+    assert rendezvous(job, [stage.id("b"), stage.id("c")]) == stage.id("c")
+    return stage
+
+
+def test_a_job_that_is_heard_of_long_after_its_owner_fell_silent_is_taken_over() -> None:
+    stage = heard_of_late()
+    stage.advance(10)
+    assert [read_job(stage, name).owner for name in ("b", "c")] == [stage.id("c")] * 2
+
+
+def test_a_wait_for_a_target_goes_on_where_its_job_is_heard_of_late() -> None:
+    stage = heard_of_late(Disconnect={"ReplaceAfter": "60s"})
+    stage.advance(20)
+    assert len(read_job(stage, "c").attempts) == 1
+    stage.advance(30)
+    assert [one.number for one in read_job(stage, "c").attempts] == [1, 2]
 
 
 def without_the_spec() -> Stage:
