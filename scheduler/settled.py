@@ -1,8 +1,9 @@
 """When an answer can change no more: every member has confirmed all that it rests on.
 
 A job is settled when it has ended, each of its attempts is known to have ended, and the `seen`
-register of every member not retired covers the records that its slots rest on. A member that holds
-an accepted result begins nothing for that slot, so nothing can come that ranks before it.
+register of every member not retired covers the job, its placements and the records that its slots
+rest on. A member that holds all these begins nothing for a slot with an accepted result, so nothing
+can come that ranks before it.
 """
 
 from __future__ import annotations
@@ -81,10 +82,17 @@ def _used_up(attempts: list[AttemptView]) -> list[Dot]:
 
 
 def _needed(job: JobView) -> Reach:
-    """The last seq of each log that the job rests on: whoever covers those covers all before."""
+    """The last seq of each log that the job rests on: whoever covers those covers all before.
+
+    With its birth, its version and the placements: a result says nothing to a member that lacks
+    those, and it may begin the same work anew.
+    """
     if job.resting is None or job.resting[0] != job.revision:
         last: dict[tuple[NodeId, int], int] = {}
-        for author, epoch, seq in rests_on(job):
+        known = [job.birth] if job.version is None else [job.birth, job.version.dot]
+        for index in job.slots.placed():
+            known += [one.placed for one in job.slots.attempts(index)]
+        for author, epoch, seq in (*known, *rests_on(job)):
             last[author, epoch] = max(seq, last.get((author, epoch), 0))
         job.resting = (job.revision, last)
     return job.resting[1]

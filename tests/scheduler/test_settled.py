@@ -91,18 +91,31 @@ def test_p6_p15_a_completed_job_rests_on_no_stop_and_no_timeout() -> None:
 
 def test_it_is_settled_once_every_member_covers_what_it_rests_on() -> None:
     ledger, _, success = one_success()
-    told = {(BEN, 1): success.seq}
+    told = context_of(ledger.facts)
     assert settled_for(ledger, told, told)
     assert not settled_for(ledger, told)
-    assert not settled_for(ledger, told, {(BEN, 1): success.seq - 1})
-    assert not settled_for(ledger, told, {(BEN, 2): success.seq, (CAT, 1): success.seq})
+    assert not settled_for(ledger, told, told | {(BEN, 1): success.seq - 1})
+    elsewhere = {(ANN, 1): told[ANN, 1], (BEN, 2): success.seq, (CAT, 1): success.seq}
+    assert not settled_for(ledger, told, elsewhere)
+
+
+@pytest.mark.parametrize("lacks", ["birth", "version", "placement"])
+def test_a_member_that_lacks_the_job_may_begin_it_anew_though_it_holds_the_result(
+    lacks: str,
+) -> None:
+    ledger, birth, _ = one_success()
+    (attempt,) = ledger.view().jobs[JOB].attempts.values()
+    dots = {"birth": birth, "version": attempt.version, "placement": attempt.placed}
+    told = context_of(ledger.facts)
+    assert settled_for(ledger, told, told)
+    assert not settled_for(ledger, told, told | {(ANN, 1): dots[lacks].seq - 1})
 
 
 @pytest.mark.parametrize("state", [None, A.ASSIGNED, A.ACCEPTED, A.RUNNING, A.PUBLISHING])
 def test_it_is_not_settled_while_any_attempt_is_known_not_to_have_ended(state: A | None) -> None:
-    ledger, birth, success = one_success()
-    told = {(BEN, 1): success.seq}
+    ledger, birth, _ = one_success()
     ledger.place(birth, Dot(ANN, 1, 2), attempt_id(2), CAT, number=2)
+    told = context_of(ledger.facts)
     if state is not None:
         ledger.observe(birth, attempt_id(2), CAT, state)
     assert not settled_for(ledger, told, told)
@@ -117,8 +130,8 @@ def test_it_is_not_settled_while_any_attempt_is_known_not_to_have_ended(state: A
 def test_it_is_not_settled_while_a_node_was_heard_of_an_attempt_nobody_knows(
     state: A, settles: bool
 ) -> None:
-    ledger, birth, success = one_success()
-    told = {(BEN, 1): success.seq}
+    ledger, birth, _ = one_success()
+    told = context_of(ledger.facts)
     ledger.observe(birth, attempt_id(7), CAT, state)
     assert settled_for(ledger, told, told) is settles
 
@@ -134,8 +147,8 @@ def test_a_job_that_goes_on_is_never_settled() -> None:
 
 def test_i6_a_member_that_told_more_of_its_own_than_is_held_may_have_finished_first() -> None:
     """CAT heard of BEN's success, but had one of its own, with an earlier time, not known here."""
-    ledger, _, success = one_success()
-    told = {(BEN, 1): success.seq}
+    ledger, _, _ = one_success()
+    told = context_of(ledger.facts)
     assert not settled_for(ledger, told, told | {(CAT, 1): 1})
     ledger.stop(Dot(ANN, 1, 99), author=CAT)
     assert settled_for(ledger, told, told | {(CAT, 1): 1})
@@ -149,8 +162,8 @@ def test_it_is_worked_out_once_per_revision(monkeypatch: pytest.MonkeyPatch) -> 
         return rests_on(job)
 
     monkeypatch.setattr(settled, "rests_on", counted)
-    ledger, birth, success = one_success()
-    view, told = ledger.view(), {(BEN, 1): success.seq}
+    ledger, birth, _ = one_success()
+    view, told = ledger.view(), context_of(ledger.facts)
     for _ in range(3):
         assert is_settled(view.jobs[JOB], {BEN: told}, [BEN], held=told)
     view.apply(*fact_of(ledger, ledger.stop(birth)))
