@@ -84,6 +84,11 @@ class Takeovers(Watcher):
         self._died_s[machine.node] = machine.world_clock.now_s
 
     def looked(self, world: World) -> None:
+        for machine in world.machines.values():
+            if machine.stalled:
+                # It may have lost anybody since the last look, and not written what follows.
+                for key in [one for one in self._reached_since_s if one[0] == machine.name]:
+                    del self._reached_since_s[key]
         for machine in world.at_work():
             reached = _reached(machine)
             for other in world.machines.values():

@@ -79,6 +79,13 @@ def test_a_takeover_from_an_owner_that_lives(rig: Rig) -> None:
     rig.takeovers.written(b, claim)
 
 
+def test_a_machine_that_stalled_may_have_lost_an_owner_between_two_looks(rig: Rig) -> None:
+    claim, b = rig.says("b", Kind.OWNER_CLAIMED, term=2), rig.machine("b")
+    b.stall()
+    rig.watchers.looked(rig.world)
+    rig.takeovers.written(b, claim)
+
+
 def _node(name: str) -> NodeId:
     return issue(name, not_before_ms=WALL_START_MS).node
 
