@@ -104,6 +104,11 @@ class AttemptCore:
         """Nothing more will happen."""
         return self.observation.state.terminal
 
+    @property
+    def started(self) -> bool:
+        """The engine has told that the program runs."""
+        return self._started_s is not None
+
     def start(self, now: Instant) -> list[AttemptEffect]:
         """Capacity is reserved: accept, then bring the inputs."""
         self._begun_s = now.monotonic_s

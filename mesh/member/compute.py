@@ -302,6 +302,9 @@ class Compute:
                 case PrepareInputs():
                     # Inputs may come while the intent to run goes to the disk: nobody sees them.
                     self._outbox.send(RunAttempt(attempt, effect))
+                case StopEngine() if not self._cores[attempt].started:
+                    # At once: else a start that still waits for the disk would come first.
+                    self._outbox.send(RunAttempt(attempt, effect))
                 case RunEngine() | StopEngine():
                     self._outbox.hold(RunAttempt(attempt, effect))
                 case _ if behind_flush:

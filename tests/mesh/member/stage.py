@@ -114,6 +114,8 @@ class Stage:
         """What every engine answers instead of beginning."""
         """While true, programs start and do not end."""
         self.exit_code = 0
+        self._stopped_early: set[str] = set()
+        """Attempts that were to be stopped before they were begun."""
         self._mail: deque[tuple[str, MemberEvent]] = deque()
         self._timers: dict[tuple[str, tuple[str, ...]], float] = {}
         self._links: dict[tuple[str, LinkId], tuple[str, LinkId]] = {}
@@ -274,6 +276,8 @@ class Stage:
                 self.tell(name, AttemptReported(attempt, InputsReady()))
             case RunEngine() if self.refusal is not None:
                 self.tell(name, AttemptReported(attempt, self.refusal))
+            case RunEngine() if attempt in self._stopped_early:
+                self.finish(name, attempt, EngineEnded(None, "", "", "", "", 0, 0))
             case RunEngine():
                 self.running[name].add(attempt)
                 self.tell(name, AttemptReported(attempt, EngineStarted()))
@@ -287,6 +291,8 @@ class Stage:
             case StopEngine():
                 if attempt in self.running[name]:
                     self.finish(name, attempt, EngineEnded(None, "", "", "", "", 0, 0))
+                else:
+                    self._stopped_early.add(attempt)
             case StoreResults():
                 digest = blob_digest(attempt.encode())
                 self.tell(name, AttemptReported(attempt, ResultsStored(digest, 10)))

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from mesh.member.commands import JobReading, StopJob, StopTaken, SubmitJob, Submitted
-from mesh.member.events import AttemptReported, CapacityMeasured, Persist, RunAttempt
+from mesh.member.events import (
+    AttemptReported,
+    CapacityMeasured,
+    CommandReceived,
+    Flushed,
+    Persist,
+    RunAttempt,
+)
 from runtime.attempt import EngineEnded, InputsFailed, PrepareInputs, RunEngine, StopEngine
 from scheduler.jobs import AttemptState, JobState, Resources
 from tests.mesh.member.stage import CAPACITY, Stage, read_job, scripted_job
@@ -43,8 +50,6 @@ def test_intent_is_on_disk_before_anything_starts() -> None:
     stage.flushing = False
     stage.tell("a", CAPACITY)
     stage._last_token += 1
-    from mesh.member.events import CommandReceived
-
     stage.tell("a", CommandReceived(1, SubmitJob(scripted_job(Name="one"))))
     stage.settle()
     begun = [one.effect for _, one in stage.performed if isinstance(one, RunAttempt)]
@@ -53,6 +58,26 @@ def test_intent_is_on_disk_before_anything_starts() -> None:
     flush = [one for _, one in stage.performed if isinstance(one, Persist)][-1]
     kinds = {record.kind for _, record in _records(stage, flush)}
     assert {2, 3, 5, 6, 8} <= kinds, "one flush holds birth, version, owner, placement, acceptance"
+
+
+def test_a_stop_that_comes_while_a_start_waits_for_the_disk_is_obeyed_before_it() -> None:
+    stage = Stage("a")
+    stage.settle()
+    stage.flushing = False
+    stage.tell("a", CommandReceived(1, SubmitJob(scripted_job(Name="one"))))
+    stage.settle()
+    stage.tell("a", CommandReceived(2, StopJob("one")))
+    stage.settle()
+    stage.flushing = True
+    flush = [one for _, one in stage.performed if isinstance(one, Persist)][-1]
+    stage.disks["a"].write(flush)
+    stage.tell("a", Flushed(flush.token))
+    stage.settle()
+    begun = [one.effect for _, one in stage.performed if isinstance(one, RunAttempt)]
+    assert [type(one) for one in begun[:3]] == [PrepareInputs, StopEngine, RunEngine]
+    reading = read_job(stage, "a")
+    assert states(reading) == ["CANCELLED"]
+    assert "Running" not in [item.message for item in reading.history]
 
 
 def _records(stage: Stage, flush: Persist) -> list[tuple[Any, Any]]:
