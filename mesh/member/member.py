@@ -57,7 +57,7 @@ from mesh.member.events import (
 from mesh.member.facts import Facts
 from mesh.member.flushes import Flushes
 from mesh.member.nodes import Nodes
-from mesh.member.orchestrate import AGAIN_TIMER, EXPIRY_TIMER, WITHDRAW_TIMER, Orchestrate
+from mesh.member.orchestrate import JOB_TIMERS, Orchestrate
 from mesh.member.outbox import Outbox
 from mesh.member.registers import SEEN
 from mesh.member.seen import SEEN_TIMER, Seen
@@ -188,7 +188,7 @@ class Member:
                 self.compute.intent_changed(now)
             case TimerFired(token) if token[0] == ABSENCE_TIMER:
                 self.absence.look(NodeId(token[1]), now)
-            case TimerFired(token) if token[0] in (EXPIRY_TIMER, WITHDRAW_TIMER, AGAIN_TIMER):
+            case TimerFired(token) if token[0] in JOB_TIMERS:
                 self.orchestrate.timer_fired(token[0], JobId(token[1]), now)
             case TimerFired(token) if token[0] == SEEN_TIMER:
                 self._route(self.seen.timer_fired(now), now)

@@ -26,9 +26,14 @@ from scheduler.records import Kind
 EXPIRY_TIMER = "expiry"
 WITHDRAW_TIMER = "withdraw"
 AGAIN_TIMER = "again"
+WAKE_TIMER = "wake"
+JOB_TIMERS = (EXPIRY_TIMER, WITHDRAW_TIMER, AGAIN_TIMER, WAKE_TIMER)
 FRUITLESS_WAKES_MAX = 8
 """When room was freed, waiting jobs are tried in order until so many in a row found none: one free
-place must not cost a walk over every job that waits."""
+place must not cost a walk over every job that waits, at once."""
+WAKE_ON_S = 0.1
+"""So much later as many more are tried, until each has been: those in front may want what is
+nowhere, or what is free may be too small for them."""
 
 
 class Orchestrate:
@@ -48,6 +53,9 @@ class Orchestrate:
         again. One timer runs, for the first: nearly all have begun long before."""
         self._again: dict[JobId, int] = {}
         """Wall times at which jobs that wait are to be looked at again."""
+        self._unwoken: dict[JobId, None] = {}
+        """Jobs that wait and were not looked at since something changed, longest first."""
+        self._wakes_on = False
 
     def waiting(self, job: JobId) -> Waiting | None:
         """Why slots of a job we own stay unplaced; of any job, that its spec is not here."""
@@ -72,6 +80,7 @@ class Orchestrate:
 
     def consider(self, job: JobView, now: Instant) -> bool:
         """Look at a job; True when something was written."""
+        self._unwoken.pop(job.id, None)
         spec = self._facts.spec_of(job)
         if job.version is None or job.state().terminal:
             self._forget(job.id)
@@ -109,9 +118,17 @@ class Orchestrate:
         return bool(plan.placements or plan.stops)
 
     def timer_fired(self, kind: str, job: JobId, now: Instant) -> None:
-        """A deadline of a job, or the end of an attempt's patience at its target."""
+        """A deadline of a job, the end of an attempt's patience at its target, or the turn of more
+        of those that wait."""
         if kind == WITHDRAW_TIMER:
             self._look_at_assigned(now)
+            return
+        if kind == WAKE_TIMER:
+            self._wakes_on = False
+            for one in list(self._unwoken)[:FRUITLESS_WAKES_MAX]:
+                del self._unwoken[one]
+                self._facts.look_at(one)
+            self._wake_on(now)
             return
         if kind == AGAIN_TIMER:
             self._again.pop(job, None)
@@ -198,15 +215,23 @@ class Orchestrate:
         """Room was freed or a node changed: try those that wait, first come first, but for those
         that were looked at since."""
         fruitless = 0
-        for job in self._in_order():
-            if job not in self._waiting or job in looked_at:
+        waiting = [job for job in self._in_order() if job not in looked_at]
+        self._unwoken.update(dict.fromkeys(waiting))
+        for job in waiting:
+            if job not in self._waiting:
                 continue
             if self.consider(self._facts.view.jobs[job], now):
                 fruitless = 0
                 continue
             fruitless += 1
             if fruitless >= FRUITLESS_WAKES_MAX:
-                return
+                break
+        self._wake_on(now)
+
+    def _wake_on(self, now: Instant) -> None:
+        if self._unwoken and not self._wakes_on:
+            self._wakes_on = True
+            self._outbox.send(StartTimer((WAKE_TIMER, ""), now.monotonic_s + WAKE_ON_S))
 
     def _in_order(self) -> list[JobId]:
         jobs = self._facts.view.jobs

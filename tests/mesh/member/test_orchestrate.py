@@ -7,7 +7,7 @@ import pytest
 from mesh.gossip.events import StartTimer
 from mesh.member.commands import GetJob, JobReading, SubmitJob, Submitted
 from mesh.member.events import CapacityMeasured
-from mesh.member.orchestrate import WITHDRAW_TIMER
+from mesh.member.orchestrate import FRUITLESS_WAKES_MAX, WAKE_ON_S, WAKE_TIMER, WITHDRAW_TIMER
 from runtime.attempt import EngineEnded
 from scheduler.jobs import AttemptState, JobState, Resources
 from tests.mesh.member.stage import CAPACITY, Stage, scripted_job
@@ -79,6 +79,33 @@ def test_a_job_whose_image_is_nowhere_has_failed_with_the_engines_words() -> Non
     assert (answer.state, answer.message, answer.waiting) == (JobState.FAILED, words, None)
     assert [one.observation.state for one in answer.attempts] == [AttemptState.REFUSED]
     assert answer.history[-1].message == "No node has the image or can get it: check its name."
+
+
+def test_one_that_fits_runs_though_many_that_do_not_wait_in_front_of_it() -> None:
+    stage = Stage("a")
+    stage.settle()
+    stage.tell("a", CapacityMeasured(Resources(), {}, {}, (), ()))
+    stage.settle()
+    task = scripted_job()["Tasks"][0]  # type: ignore[index]
+    large = [{**task, "Resources": {"CPU": "64"}}]
+    for number in range(3 * FRUITLESS_WAKES_MAX):
+        stage.ask("a", SubmitJob(scripted_job(Name=f"large-{number}", Tasks=large)))
+    stage.ask("a", SubmitJob(scripted_job(Name="small")))
+    stage.tell("a", CAPACITY)
+    stage.settle()
+    assert read(stage, "small").state is JobState.QUEUED
+    stage.advance(4 * WAKE_ON_S)
+    assert read(stage, "small").state is JobState.COMPLETED
+    last = read(stage, f"large-{3 * FRUITLESS_WAKES_MAX - 1}").waiting
+    assert last is not None
+    assert [one.refusal.value for one in last.verdicts if one.refusal] == ["too_large"]
+    stage.advance(1)
+    timers = [
+        one.token
+        for _, one in stage.performed
+        if isinstance(one, StartTimer) and one.token[0] == WAKE_TIMER
+    ]
+    assert 2 <= len(timers) <= 8, "it ends when each has been looked at"
 
 
 def test_a_node_that_comes_later_takes_what_waits() -> None:
