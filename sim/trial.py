@@ -266,7 +266,8 @@ class Trial:
             if any(self._is_kept(spec) for spec in member.facts.missing_specs):
                 return f"{machine.name} lacks a spec"
             for job in member.facts.view.jobs.values() if everybody else ():
-                if not member.seen.is_settled(job.id):
+                # One that goes on has lost its spec, else it would be unended.
+                if job.state().terminal and not member.seen.is_settled(job.id):
                     return f"{job.name} is not settled at {machine.name}"
         return ""
 

@@ -12,6 +12,7 @@ from mesh.member.commands import JobReading
 from mesh.member.member import Member
 from scheduler.jobs import AttemptState, JobState
 from scheduler.records import Kind
+from sim.drawing import swarm
 from sim.faults import Crash, Fault, Plan, Submit
 from sim.trial import Outcome, Trial
 from sim.watcher import Watcher
@@ -124,3 +125,9 @@ def test_a_job_whose_spec_died_with_its_machine_is_no_failure_of_the_others() ->
     verdict = trial.run()
     assert verdict.outcome is Outcome.RIGHT, verdict.sentence
     assert [one.name for one in trial.world.up()] == ["b", "c"]
+
+
+def test_a_job_whose_spec_an_old_disk_has_lost_is_not_waited_for_at_rest() -> None:
+    """It waits for ever, on every machine, and so can never be settled."""
+    verdict = Trial(swarm(1875)).run()
+    assert verdict.outcome is Outcome.RIGHT, verdict.sentence
