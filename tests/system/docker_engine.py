@@ -73,7 +73,7 @@ class PrivateEngine:
         give_up_s = time.monotonic() + START_WAIT_S
         self._launch()
         while subprocess.run(self._docker("version"), capture_output=True).returncode:
-            over = self._process.poll() is not None
+            over = self._process is not None and self._process.poll() is not None
             if over and CONTAINERD_LATE in self._log_end() and time.monotonic() < give_up_s:
                 self._launch()
             elif over or time.monotonic() > give_up_s:
