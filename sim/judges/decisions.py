@@ -72,10 +72,13 @@ class Takeovers(Watcher):
         self._oracle = oracle
         self._away_since_s: dict[tuple[str, NodeId], float] = {}
         self._reached_since_s: dict[tuple[str, NodeId], float] = {}
+        self._looked_s: dict[str, float] = {}
+        """By machine: when it was looked at last; not while it stalls."""
         self._died_s: dict[NodeId, float] = {}
         self._owners: dict[tuple[JobId, int], dict[NodeId, None]] = {}
 
     def started(self, machine: Machine) -> None:
+        self._looked_s.pop(machine.name, None)
         for since_s in (self._away_since_s, self._reached_since_s):
             for key in [one for one in since_s if one[0] == machine.name]:
                 del since_s[key]
@@ -91,6 +94,8 @@ class Takeovers(Watcher):
                     del self._reached_since_s[key]
         for machine in world.at_work():
             reached = _reached(machine)
+            looked_s = self._looked_s.get(machine.name, world.now_s - LOOKS_S)
+            self._looked_s[machine.name] = world.now_s
             for other in world.machines.values():
                 key = (machine.name, other.node)
                 if other.node in reached:
@@ -98,7 +103,7 @@ class Takeovers(Watcher):
                     self._reached_since_s.setdefault(key, world.now_s)
                 else:
                     self._reached_since_s.pop(key, None)
-                    self._away_since_s.setdefault(key, world.now_s - LOOKS_S)
+                    self._away_since_s.setdefault(key, looked_s)
 
     def written(self, machine: Machine, persist: Persist) -> None:
         for dot, record in self._oracle.own_records(machine, persist):

@@ -9,7 +9,7 @@ from scheduler.instant import Hlc
 from scheduler.jobs import AttemptState
 from scheduler.records import Kind, Record
 from sim.clock import WALL_START_MS
-from sim.judges.decisions import WRITES_S, Placements, Stops, Takeovers
+from sim.judges.decisions import WRITES_S, Placements, Stops, Takeovers, _reached
 from sim.judges.oracle import Oracle
 from sim.judges.ownership import Fences
 from sim.trust import issue
@@ -83,6 +83,15 @@ def test_a_machine_that_stalled_may_have_lost_an_owner_between_two_looks(rig: Ri
     claim, b = rig.says("b", Kind.OWNER_CLAIMED, term=2), rig.machine("b")
     b.stall()
     rig.watchers.looked(rig.world)
+    rig.takeovers.written(b, claim)
+    b.resume()
+    rig.world.split([["a"], ["b", "c"]])
+    for _ in range(100):
+        if _node("a") not in _reached(b):
+            break
+        rig.world.advance(0.1)
+    rig.watchers.looked(rig.world)
+    assert ("b", _node("a")) in rig.takeovers._away_since_s
     rig.takeovers.written(b, claim)
 
 

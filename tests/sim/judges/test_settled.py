@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from scheduler.jobs import JobState
 from sim.judges.settled import Settled
 from sim.watcher import Wrong
 from tests.sim.judges.judged import Judged
@@ -34,3 +35,14 @@ def test_a_settled_answer_that_changes() -> None:
     rig.judge.answers[job] = ((answer[0], answer[1], (None,)), teller)
     with pytest.raises(Wrong, match=r"I20: . called Completed .* settled, a says Completed or"):
         rig.judge.at_rest(rig.world)
+
+
+def test_a_machine_that_an_older_disk_made_forget_the_end_may_have_taken_a_stop() -> None:
+    rig = Rig()
+    (job,) = rig.judge.answers
+    for machine in rig.world.machines.values():
+        machine.running.facts.view.jobs[job].state = lambda: JobState.STOPPED  # type: ignore[method-assign]
+    with pytest.raises(Wrong, match=r"I20: . called Completed .* settled, a says Stopped or"):
+        rig.judge.at_rest(rig.world)
+    rig.judge.rolled_back(rig.world.machines["b"])
+    rig.judge.at_rest(rig.world)
